@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fdbrokerd: accepts connections, asks the kernel who made them, hands each to the worker of that
+ * identity. Runs as root. Reads the kernel's word about a peer, the validated policy image, and
+ * single bytes that workers write; never a byte that a client sent.
+ *
+ * One thread, one loop, fixed tables. Each part has a section here and a file of its own.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "broker/daemon/options.h"
+#include "broker/ipc.h"
+#include "policy/policy.h"
+
+enum {
+	WORKERS_MAX = 256,
+	WORKERS_PER_IDENTITY = 4, /* one, and three more while that one does not take connections */
+	FINISH_MS = 2000,         /* for a worker that was told to finish */
+	COMPILE_MS = 10000,
+	RESTART_MS = 1000, /* between two starts of the same helper */
+	PAUSE_MS = 100,    /* when there is no descriptor for a connection */
+	NOTES_PER_SECOND = 10,
+	MESSAGES_MAX = 32768, /* bytes of the compiler's messages that status shows */
+};
+
+enum helper {
+	HELPER_WORKER,
+	HELPER_COMPILE,
+	HELPER_LOG,
+	N_HELPERS,
+};
+
+/* Who a worker serves. Compared as a whole; the arrays are ascending. */
+struct identity {
+	enum ipc_kind kind;
+	uid_t uid;
+	gid_t gid;
+	uint32_t n_groups;
+	uint32_t n_subjects;
+	gid_t groups[IPC_GROUPS_MAX];
+	uint32_t subjects[POLICY_SUBJECTS_MAX];
+};
+
+enum worker_state {
+	WORKER_FREE = 0,
+	WORKER_STARTING,
+	WORKER_READY,
+	WORKER_FINISHING,
+};
+
+struct worker {
+	enum worker_state state;
+	pid_t pid;
+	uint32_t number;
+	uint32_t layers;
+	int control;
+	int notes;
+	int audit; /* reading end, kept for a log process that has to be started again */
+	uint64_t generation;
+	uint64_t connections;
+	int64_t started;     /* milliseconds */
+	int64_t finish_at;   /* 0, or when to tell it to finish */
+	int64_t kill_at;     /* 0, or when to kill it */
+	int64_t notes_since; /* start of the second that notes_count counts in */
+	unsigned notes_count;
+	struct identity identity;
+};
+
+struct load {
+	pid_t pid; /* 0: none runs */
+	int image;
+	int messages;
+	int64_t deadline;
+	bool again;           /* asked for while one ran */
+	unsigned long serial; /* loads that ended */
+	bool ok;
+	int64_t time; /* seconds since the epoch */
+	size_t n_text;
+	char text[MESSAGES_MAX];
+};
+
+struct broker {
+	struct options options;
+	bool is_root;
+	uid_t own_uid; /* of the helpers; -1: the broker's own */
+	gid_t own_gid;
+	int null;
+	int helpers[N_HELPERS];
+	int epoll, signals, listener, admin;
+	bool listener_is_ours, admin_is_ours;
+	bool accepting, stopping;
+	int64_t accept_at; /* 0, or when to accept again */
+	int64_t wake;      /* when the next deadline is due */
+	uint32_t layers;
+	struct ipc_page *page;
+	int page_fd;
+	uint64_t generation;
+	struct policy_image *image; /* NULL: nothing has loaded, everything is denied */
+	int image_fd;
+	struct identity any; /* what a peer gets whom only `any` rules reach */
+	struct load load;
+	pid_t log_pid;
+	int log;
+	int64_t log_started;
+	uint64_t accepted, refused;
+	uint32_t last_worker;
+	struct worker *refuser;
+	struct worker workers[WORKERS_MAX];
+};
+
+/* What epoll tells of: the kind above, the number of the worker below. */
+enum event_kind {
+	EVENT_SIGNALS = 1,
+	EVENT_LISTENER,
+	EVENT_ADMIN,
+	EVENT_NOTES,
+};
+#define EVENT(kind, index) ((uint64_t)(kind) << 32 | (uint32_t)(index))
+
+/* --- main.c -------------------------------------------------------------------------------------
+ */
+
+int64_t now_ms(void);                         /* CLOCK_MONOTONIC */
+void wake_at(struct broker *b, int64_t when); /* be in broker_tick() by then */
+int watch(struct broker *b, int fd, uint64_t event);
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* --- listen.c -----------------------------------------------------------------------------------
+ */
+
+/* Take the sockets over from the service manager or make them. Prints what is wrong; -1 then. */
+int listen_start(struct broker *b);
+void listen_stop(struct broker *b);
+void listen_pause(struct broker *b); /* no descriptor left: do not spin */
+void listen_resume(struct broker *b);
+
+/* --- peer.c -------------------------------------------------------------------------------------
+ */
+
+/*
+ * Who is at the other end, by the kernel's word. Returns 0, or the errno value that the refuser is
+ * to answer with. ret_peer is set in either case.
+ */
+int peer_identify(const struct broker *b, int fd, struct ucred *ret_peer,
+		  struct identity *ret_identity);
+
+/* What only `any` rules give, for the image in force. */
+void peer_find_any(struct broker *b);
+
+/* --- spawn.c ------------------------------------------------------------------------------------
+ */
+
+/*
+ * Start a helper program with fds as its descriptors from 3 on, an empty environment, and argv.
+ * With unprivileged it gets the helpers' ids and no capability before it runs. It dies with the
+ * broker.
+ */
+struct spawn {
+	enum helper helper;
+	bool unprivileged;
+	const int *fds;
+	size_t n_fds;
+	char *const *argv;
+};
+int spawn_open_helpers(struct broker *b);
+int spawn_helper(const struct broker *b, const struct spawn *spawn, pid_t *ret_pid);
+/* In a child of ours: become that program, or exit. */
+void spawn_exec(const struct broker *b, const struct spawn *spawn) __attribute__((noreturn));
+
+/* --- workers.c ----------------------------------------------------------------------------------
+ */
+
+/* Pass a connection on to the worker of that identity, started when there is none. 0 or an errno
+ * value. */
+int workers_pass(struct broker *b, const struct identity *identity, int fd,
+		 const struct ipc_connection *what);
+/* Have the refuser answer this one; closes nothing. */
+void workers_refuse(struct broker *b, int fd, struct ipc_connection *what, int error);
+int workers_start_refuser(struct broker *b);
+void workers_note(struct broker *b, uint32_t index);
+void workers_finish_all(struct broker *b, bool refuser_too);
+bool workers_reap(struct broker *b, pid_t pid, int status);
+void workers_tick(struct broker *b, int64_t now);
+/* In a child that may live for a while: drop what would keep workers from seeing their channels
+ * end. */
+void workers_abandon(struct broker *b);
+unsigned workers_running(const struct broker *b);
+
+/* --- load.c -------------------------------------------------------------------------------------
+ */
+
+void load_begin(struct broker *b);
+bool load_reap(struct broker *b, pid_t pid, int status);
+void load_tick(struct broker *b, int64_t now);
+
+/* --- logger.c -----------------------------------------------------------------------------------
+ */
+
+int logger_start(struct broker *b);
+bool logger_reap(struct broker *b, pid_t pid, int status);
+void logger_tick(struct broker *b, int64_t now);
+void logger_worker(struct broker *b, const struct worker *worker);
+void logger_connection(struct broker *b, const struct worker *worker,
+		       const struct ipc_connection *what);
+
+/* --- status.c -----------------------------------------------------------------------------------
+ */
+
+/* Answer every admin that waits: the status as JSON, then end of file. */
+void status_serve(struct broker *b);
+
+/* --- notify.c -----------------------------------------------------------------------------------
+ */
+
+/* Tell the service manager (sd_notify(3)'s protocol). No-op without one. */
+void notify(const char *state);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs in: broker. Starts the log process and tells it who is behind each worker and connection. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "broker/daemon/daemon.h"
+#include "client-lib/channel.h"
+
+/* Never waits: what the log process has no room for it does not learn. */
+static void
+tell(struct broker *b, const struct ipc_log *what, const int *fd)
+{
+	struct iovec iov = {(void *)what, sizeof(*what)};
+
+	if (b->log >= 0)
+		(void)channel_send(b->log, &iov, 1, fd, fd ? 1 : 0, NULL, MSG_DONTWAIT);
+}
+
+int
+logger_start(struct broker *b)
+{
+	char *argv[] = {(char *)"fdbroker-log", NULL};
+	int pair[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	shutdown(pair[0], SHUT_RD);
+	r = spawn_helper(b,
+			 &(struct spawn){.helper = HELPER_LOG,
+					 .unprivileged = true,
+					 .fds = &pair[1],
+					 .n_fds = 1,
+					 .argv = argv},
+			 &b->log_pid);
+	close(pair[1]);
+	if (r < 0) {
+		close(pair[0]);
+		return r;
+	}
+	b->log = pair[0];
+	b->log_started = now_ms();
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		if (b->workers[i].state != WORKER_FREE)
+			logger_worker(b, &b->workers[i]);
+	return 0;
+}
+
+bool
+logger_reap(struct broker *b, pid_t pid, int status)
+{
+	if (pid != b->log_pid)
+		return false;
+	if (!b->stopping)
+		say("the log process ended (%s %d) and is started again; records may be lost",
+		    WIFSIGNALED(status) ? "signal" : "status",
+		    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	b->log_pid = 0;
+	if (b->log >= 0)
+		close(b->log);
+	b->log = -1;
+	wake_at(b, b->log_started + RESTART_MS);
+	return true;
+}
+
+void
+logger_tick(struct broker *b, int64_t now)
+{
+	if (b->log_pid != 0 || b->stopping)
+		return;
+	if (b->log_started + RESTART_MS > now || logger_start(b) < 0)
+		wake_at(b, now + RESTART_MS);
+}
+
+void
+logger_worker(struct broker *b, const struct worker *worker)
+{
+	struct ipc_log what = {
+		.kind = IPC_LOG_WORKER,
+		.worker = worker->number,
+		.generation = worker->generation,
+		.peer = {.uid = worker->identity.uid, .gid = worker->identity.gid},
+	};
+
+	tell(b, &what, &worker->audit);
+}
+
+void
+logger_connection(struct broker *b, const struct worker *worker,
+		  const struct ipc_connection *connection)
+{
+	struct ipc_log what = {
+		.kind = IPC_LOG_CONNECTION,
+		.worker = worker->number,
+		.connection = connection->number,
+		.peer = connection->peer,
+	};
+
+	tell(b, &what, NULL);
+}

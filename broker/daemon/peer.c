@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs in: broker. Who is calling, from the kernel alone. Reads nothing that a client sent. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "broker/daemon/daemon.h"
+
+/* Supplementary groups as they were at connect(2): the kernel's, not the system database's. */
+static int
+ask_groups(int fd, struct identity *identity)
+{
+	socklen_t size = sizeof(identity->groups);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, identity->groups, &size) < 0)
+		return -errno; /* ERANGE: more than anybody needs */
+	identity->n_groups = (uint32_t)(size / sizeof(gid_t));
+	return 0;
+}
+
+static int
+find_subjects(const struct broker *b, const struct policy_peer *peer, struct identity *identity)
+{
+	size_t n = 0;
+	int r = policy_subjects(b->image, peer, identity->subjects, POLICY_SUBJECTS_MAX, &n);
+
+	identity->n_subjects = r < 0 ? 0 : (uint32_t)n;
+	return r;
+}
+
+void
+peer_find_any(struct broker *b)
+{
+	const struct policy_peer nobody = {};
+
+	b->any.kind = IPC_ANY;
+	/* No file of the peer's own is within reach of `any`, so no id of the peer's either. */
+	b->any.uid = b->is_root ? b->own_uid : geteuid();
+	b->any.gid = b->is_root ? b->own_gid : getegid();
+	b->any.n_groups = 0;
+	if (find_subjects(b, &nobody, &b->any) < 0)
+		say("more than %d subjects match every peer: rules for 'any' are out of force",
+		    POLICY_SUBJECTS_MAX);
+}
+
+static bool
+same_subjects(const struct identity *one, const struct identity *other)
+{
+	return one->n_subjects == other->n_subjects &&
+	       memcmp(one->subjects, other->subjects, one->n_subjects * sizeof(one->subjects[0])) ==
+		       0;
+}
+
+int
+peer_identify(const struct broker *b, int fd, struct ucred *ret_peer, struct identity *identity)
+{
+	socklen_t size = sizeof(*ret_peer);
+	struct policy_peer peer;
+
+	*ret_peer = (struct ucred){.uid = (uid_t)-1, .gid = (gid_t)-1};
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret_peer, &size) < 0)
+		return EACCES;
+	if (!b->image)
+		return EACCES;
+	/* Without privilege nothing could be created for, or kept from, anybody else. */
+	if (!b->is_root && ret_peer->uid != geteuid())
+		return EACCES;
+	identity->kind = IPC_IDENTITY;
+	identity->uid = ret_peer->uid;
+	identity->gid = ret_peer->gid;
+	if (ask_groups(fd, identity) < 0)
+		return EACCES;
+	peer = (struct policy_peer){
+		.has_uid = true,
+		.uid = ret_peer->uid,
+		.has_gid = true,
+		.gid = ret_peer->gid,
+		.groups = identity->groups,
+		.n_groups = identity->n_groups,
+	};
+	if (find_subjects(b, &peer, identity) < 0)
+		return EBUSY;
+	/* Only those who match nothing beyond `any` may share: a deny that names the peer has to
+	 * hold. */
+	if (same_subjects(identity, &b->any))
+		*identity = b->any;
+	if (policy_scope(b->image, identity->subjects, identity->n_subjects) == POLICY_SCOPE_NONE)
+		return EACCES;
+	return 0;
+}

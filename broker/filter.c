@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs in: workers and log process. */
+#include "broker/filter.h"
+
+#include <errno.h>
+#include <seccomp.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+/* Calls of the sanitizers' runtime: reports, stacks, shadow memory. In no other build. */
+static const int runtime_calls[] = {
+	SCMP_SYS(read),           SCMP_SYS(getpid),      SCMP_SYS(gettid),   SCMP_SYS(futex),
+	SCMP_SYS(madvise),        SCMP_SYS(sigaltstack), SCMP_SYS(mremap),   SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask), SCMP_SYS(sched_yield), SCMP_SYS(readlink), SCMP_SYS(prctl),
+	SCMP_SYS(getrusage),      SCMP_SYS(openat),      SCMP_SYS(mmap),     SCMP_SYS(mprotect),
+};
+#endif
+
+static int
+add(scmp_filter_ctx filter, const struct filter_rule *rule)
+{
+	switch (rule->test) {
+	case FILTER_EQUAL:
+		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, rule->call, 1,
+					SCMP_CMP64(rule->argument, SCMP_CMP_EQ, rule->value));
+	case FILTER_BITS_CLEAR:
+		return seccomp_rule_add(
+			filter, SCMP_ACT_ALLOW, rule->call, 1,
+			SCMP_CMP64(rule->argument, SCMP_CMP_MASKED_EQ, rule->value, 0));
+	case FILTER_ANY:
+		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, rule->call, 0);
+	}
+	return -EINVAL;
+}
+
+int
+filter_enter(const struct filter_rule *rules, size_t n)
+{
+	scmp_filter_ctx filter;
+	int r;
+
+	if (seccomp_api_get() == 0)
+		return 0;
+	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	if (!filter)
+		return -ENOMEM;
+	r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (r == 0)
+		r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = add(filter, &rules[i]);
+#if defined(__SANITIZE_ADDRESS__)
+	for (size_t i = 0; i < sizeof(runtime_calls) / sizeof(runtime_calls[0]) && r == 0; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, runtime_calls[i], 0);
+#endif
+	if (r == 0)
+		r = seccomp_load(filter);
+	seccomp_release(filter);
+	return r < 0 ? r : 1;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* An allow-list of system calls. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum filter_test {
+	FILTER_ANY = 0,    /* whatever the arguments */
+	FILTER_EQUAL,      /* one argument has this value */
+	FILTER_BITS_CLEAR, /* one argument has none of these bits */
+};
+
+struct filter_rule {
+	int call;
+	enum filter_test test;
+	unsigned argument; /* from 0 */
+	uint64_t value;
+};
+
+/*
+ * From now on any other system call, and any of another architecture, kills the process. Needs
+ * no_new_privs. Returns 1; 0 where the kernel has no filters; or a negative errno value.
+ */
+int filter_enter(const struct filter_rule *rules, size_t n);

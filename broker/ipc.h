@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The contract between the processes of the broker: what passes over which descriptor, and why each
+ * is safe when the process at the other end is hostile.
+ *
+ * control  broker to worker, SOCK_SEQPACKET, one way: the broker's end is shut for reading before
+ * the worker exists, and its sends never wait. First a struct ipc_setup, then connections. End of
+ *          file means: finish what is queued and exit. A hostile worker can stop reading, which
+ * costs the broker one failed send. notes    worker to broker, a pipe of single bytes, enum
+ * ipc_note or IPC_NOTE_LAYERS. The broker reads at most IPC_NOTES_MAX of them at a time and takes
+ * nothing from them but "replace", "idle" and which layers to show. A hostile worker can have
+ * itself replaced. audit    worker to log process, a pipe of struct ipc_record, each at most
+ * PIPE_BUF and so whole. The broker holds the reading end for the log process and never reads it.
+ * What a record says of a peer is not believed: the log process stamps it from what the broker told
+ * it. log      broker to log process, SOCK_SEQPACKET, one way, as control. image    the policy,
+ * sealed against writing, mapped read-only. page     one page in a memfd that only the broker's own
+ * mapping can write (F_SEAL_FUTURE_WRITE).
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+/* Descriptors that a helper process finds at its start; no other is open. */
+enum ipc_descriptor {
+	IPC_CONTROL = 3, /* worker: control; log process: log */
+	IPC_NOTES = 4,
+	IPC_AUDIT = 5,
+	IPC_PAGE = 6,
+	IPC_IMAGE = 7, /* not in the refuser */
+};
+
+/* fdbroker-compile: what is written where (policy/fdbroker-compile.c says the rest). */
+enum {
+	IPC_COMPILE_IMAGE = 3,
+	IPC_COMPILE_MESSAGES = 4,
+	IPC_COMPILE_FILES = 5,
+};
+
+struct ipc_page {
+	/* The policy generation in force: a worker that was made for another one answers nothing.
+	 */
+	_Atomic uint64_t generation;
+};
+
+enum ipc_kind {
+	IPC_IDENTITY = 1, /* one uid, its groups, the rules that can apply to it */
+	IPC_ANY = 2,      /* every peer whom only `any` rules reach */
+	IPC_REFUSER = 3,  /* owns nothing, opens nothing, says no */
+};
+
+enum {
+	IPC_GROUPS_MAX = 1024,
+	IPC_SETUP_MAX = 32768,
+};
+
+/* The first message on a worker's control socket. Followed by n_groups gid_t and n_subjects
+ * uint32_t. */
+struct ipc_setup {
+	uint32_t kind;     /* enum ipc_kind */
+	uint32_t required; /* layers without which the worker must not serve, broker/layers.h */
+	uint64_t generation;
+	uint32_t worker; /* number of the worker, for messages */
+	/* Real, effective and saved ids of the worker; -1: it keeps those that it was started with.
+	 */
+	uid_t own_uid;
+	gid_t own_gid;
+	/* File system ids: the peer's. */
+	uid_t peer_uid;
+	gid_t peer_gid;
+	uint32_t n_groups;
+	uint32_t n_subjects;
+	uint32_t reserved;
+};
+
+/* One connection, with its socket as the only descriptor. */
+struct ipc_connection {
+	uint64_t number;  /* of the connection, for the audit */
+	uint32_t refusal; /* 0: serve; else the errno value to answer every request with */
+	uint32_t reserved;
+	struct ucred peer; /* SO_PEERCRED of the connection */
+	uint32_t reserved2;
+};
+
+enum ipc_note {
+	IPC_NOTE_REPLACE = 'r', /* what this worker was made of is out of date */
+	IPC_NOTE_IDLE = 'i',    /* no connection for a while */
+	IPC_NOTE_LAYERS = 0x80, /* + set of layers: confined and ready */
+};
+
+enum {
+	IPC_NOTES_MAX = 64,
+};
+
+/* Broker to log process. A worker's message carries the reading end of its audit pipe. */
+enum ipc_log_kind {
+	IPC_LOG_WORKER = 1,
+	IPC_LOG_CONNECTION = 2,
+};
+
+struct ipc_log {
+	uint32_t kind; /* enum ipc_log_kind */
+	uint32_t worker;
+	uint64_t connection; /* IPC_LOG_CONNECTION */
+	uint64_t generation; /* IPC_LOG_WORKER */
+	struct ucred peer; /* of the connection; IPC_LOG_WORKER: pid 0 and whom the worker serves */
+	uint32_t reserved;
+};
+
+enum {
+	IPC_RECORD_MAX = 4096, /* PIPE_BUF: written whole or not at all, pipe(7) */
+	IPC_RULE_MAX = 256,
+};
+
+/* One decision. Followed by the rule's file:line and the path, cut to fit; neither ends with a NUL.
+ */
+struct ipc_record {
+	uint16_t length;      /* of the whole record */
+	uint16_t rule_length; /* 0: no rule */
+	uint16_t path_length; /* bytes that follow */
+	uint16_t path_cut;    /* not 0: the path was longer */
+	uint64_t connection;
+	uint32_t error; /* 0: granted */
+	uint32_t flags; /* as asked */
+	uint32_t verbs;
+	uint32_t lost; /* records that found the pipe full since the last one */
+};

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fdbroker-log: turns the records of workers into lines. Started by fdbrokerd, never by hand; owns
+ * nothing. Trusts: the broker, who says which pipe belongs to which worker and who is behind a
+ * connection. Distrusts: workers. What a record says of a peer is not even part of it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "broker/filter.h"
+#include "broker/ipc.h"
+#include "client-lib/channel.h"
+
+enum {
+	PIPES_MAX = 1024, /* workers, and those that have ended with records still unread */
+	CONNECTIONS_MAX =
+		65536, /* remembered; of an older one only the worker's identity is known */
+	LINE_MAX_BYTES = 4 * IPC_RECORD_MAX + 512,
+};
+
+struct source {
+	int fd; /* -1: free */
+	uint32_t worker;
+	uint64_t generation;
+	struct ucred owner;
+};
+
+static struct source sources[PIPES_MAX];
+static struct {
+	uint64_t number;
+	uint32_t worker;
+	struct ucred peer;
+} connections[CONNECTIONS_MAX];
+
+static const struct filter_rule rules[] = {
+	{SCMP_SYS(recvmsg)},    {SCMP_SYS(read)},
+	{SCMP_SYS(write)},      {SCMP_SYS(close)},
+	{SCMP_SYS(epoll_wait)}, {SCMP_SYS(epoll_pwait)},
+	{SCMP_SYS(epoll_ctl)},  {SCMP_SYS(restart_syscall)},
+	{SCMP_SYS(brk)},        {SCMP_SYS(mmap), FILTER_BITS_CLEAR, 2, PROT_EXEC},
+	{SCMP_SYS(munmap)},     {SCMP_SYS(exit_group)},
+};
+
+/* Append bytes so that no name can end a line, a quote, or speak to a terminal. */
+static size_t
+escape(char *to, const char *bytes, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+	char *at = to;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)bytes[i];
+
+		if (c == '"' || c == '\\') {
+			*at++ = '\\';
+			*at++ = (char)c;
+		} else if (c < ' ' || c >= 0x7f) {
+			*at++ = '\\';
+			*at++ = 'x';
+			*at++ = digits[c >> 4];
+			*at++ = digits[c & 15];
+		} else {
+			*at++ = (char)c;
+		}
+	}
+	return (size_t)(at - to);
+}
+
+static const char *
+verbs_text(uint32_t verbs, char buffer[40])
+{
+	static const char *const names[] = {"read", "write", "create", "stat", "list"};
+	size_t used = 0;
+
+	buffer[0] = '\0';
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (verbs & 1u << i)
+			used += (size_t)snprintf(buffer + used, 40 - used, "%s%s", used ? "," : "",
+						 names[i]);
+	return used ? buffer : "none";
+}
+
+/* Refused by us, or permitted and then not possible. */
+static const char *
+result_text(uint32_t error)
+{
+	switch (error) {
+	case 0:
+		return "granted";
+	case EACCES:
+	case EBUSY:
+	case EINVAL:
+		return "denied";
+	default:
+		return "failed";
+	}
+}
+
+/* Who is behind it: what the broker said of this connection of this worker, never what a record
+ * says. */
+static struct ucred
+peer_of(const struct source *source, uint64_t connection)
+{
+	size_t slot = connection % CONNECTIONS_MAX;
+
+	if (connections[slot].number == connection && connections[slot].worker == source->worker)
+		return connections[slot].peer;
+	return source->owner;
+}
+
+static void
+write_line(const struct source *source, const struct ipc_record *record, const char *rule,
+	   const char *path)
+{
+	struct ucred peer = peer_of(source, record->connection);
+	char line[LINE_MAX_BYTES], verbs[40];
+	size_t used;
+
+	if (record->lost > 0)
+		dprintf(STDERR_FILENO, "fdbroker: lost records=%u worker=%u\n", record->lost,
+			source->worker);
+	used = (size_t)snprintf(
+		line, sizeof(line),
+		"fdbroker: %s uid=%u gid=%u pid=%d verbs=%s flags=0%o error=%s rule=",
+		result_text(record->error), peer.uid, peer.gid, peer.pid,
+		verbs_text(record->verbs, verbs), record->flags,
+		record->error ? strerrorname_np((int)record->error) : "0");
+	if (record->rule_length > 0)
+		used += escape(line + used, rule, record->rule_length);
+	else
+		used += (size_t)sprintf(line + used, "none");
+	used += (size_t)sprintf(line + used, " worker=%u generation=%llu path=\"", source->worker,
+				(unsigned long long)source->generation);
+	used += escape(line + used, path, record->path_length);
+	used += (size_t)sprintf(line + used, "\"%s\n", record->path_cut ? " cut=yes" : "");
+	/* A reader of ours that is gone or full is nothing that we could put right. */
+	if (write(STDERR_FILENO, line, used) < 0)
+		return;
+}
+
+/* False: these bytes are no record, and so is everything behind them. */
+static bool
+read_record(const struct source *source, const char *bytes, size_t size, size_t *ret_used)
+{
+	struct ipc_record record;
+	const char *rule;
+
+	if (size < sizeof(record))
+		return false;
+	memcpy(&record, bytes, sizeof(record));
+	if (record.length > size || record.rule_length > IPC_RULE_MAX ||
+	    record.length != sizeof(record) + record.rule_length + record.path_length)
+		return false;
+	if (record.error != 0 && !strerrorname_np((int)record.error))
+		return false;
+	rule = bytes + sizeof(record);
+	write_line(source, &record, rule, rule + record.rule_length);
+	*ret_used = record.length;
+	return true;
+}
+
+static int epoll;
+
+static void
+forget(struct source *source)
+{
+	/* The broker holds the same pipe, so closing it here would not end what epoll(7) reports.
+	 */
+	(void)epoll_ctl(epoll, EPOLL_CTL_DEL, source->fd, NULL);
+	close(source->fd);
+	source->fd = -1;
+}
+
+/*
+ * Records are written whole and a pipe keeps their order, but a read may end inside one: what is
+ * left is read again together with the rest.
+ */
+static void
+read_pipe(struct source *source)
+{
+	static char buffer[16 * IPC_RECORD_MAX];
+	size_t have = 0, used = 0;
+	ssize_t n = read(source->fd, buffer, sizeof(buffer) - IPC_RECORD_MAX);
+
+	if (n <= 0) {
+		if (n == 0 || (errno != EAGAIN && errno != EINTR))
+			forget(source);
+		return;
+	}
+	have = (size_t)n;
+	while (used < have) {
+		struct ipc_record head = {};
+		size_t left = have - used, length = 0;
+
+		memcpy(&head, buffer + used, left < sizeof(head) ? left : sizeof(head));
+		if ((left < sizeof(head) || head.length > left) && have < sizeof(buffer)) {
+			size_t want = (left < sizeof(head) ? sizeof(head) : head.length) - left;
+
+			n = want <= sizeof(buffer) - have ? read(source->fd, buffer + have, want)
+							  : -1;
+			if (n > 0) {
+				have += (size_t)n;
+				continue;
+			}
+		}
+		if (!read_record(source, buffer + used, left, &length)) {
+			dprintf(STDERR_FILENO,
+				"fdbroker: bad record worker=%u uid=%u; no more of it is read\n",
+				source->worker, source->owner.uid);
+			forget(source);
+			return;
+		}
+		used += length;
+	}
+}
+
+static void
+add_source(const struct ipc_log *what, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	for (size_t i = 0; i < PIPES_MAX; i++) {
+		if (sources[i].fd >= 0)
+			continue;
+		event.data.u64 = i + 1;
+		if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+			break;
+		sources[i] = (struct source){.fd = fd,
+					     .worker = what->worker,
+					     .generation = what->generation,
+					     .owner = what->peer};
+		return;
+	}
+	close(fd);
+}
+
+/* Everything that the broker has said so far: before any record that may be about it. */
+static void
+hear_broker(void)
+{
+	struct channel_extra extra;
+	struct ipc_log what;
+
+	for (;;) {
+		int fd = -1;
+		ssize_t n = channel_receive(IPC_CONTROL, &what, sizeof(what), &fd, 1, false,
+					    MSG_DONTWAIT, &extra);
+
+		if (n == 0)
+			exit(EXIT_SUCCESS); /* the broker is gone */
+		if (n != sizeof(what)) {
+			if (n > 0 && extra.n_fds > 0)
+				close(fd);
+			return;
+		}
+		if (what.kind == IPC_LOG_WORKER && extra.n_fds == 1) {
+			add_source(&what, fd);
+			continue;
+		}
+		if (extra.n_fds == 1)
+			close(fd);
+		if (what.kind == IPC_LOG_CONNECTION) {
+			size_t slot = what.connection % CONNECTIONS_MAX;
+
+			connections[slot].number = what.connection;
+			connections[slot].worker = what.worker;
+			connections[slot].peer = what.peer;
+		}
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	(void)argv;
+	if (argc != 1 || isatty(STDIN_FILENO)) {
+		fputs("fdbroker-log is started by fdbrokerd(8), not by hand.\n", stderr);
+		return 2;
+	}
+	for (size_t i = 0; i < PIPES_MAX; i++)
+		sources[i].fd = -1;
+	epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, IPC_CONTROL, &event) < 0 ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_NAME, "fdbroker-log", 0, 0, 0) < 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    filter_enter(rules, sizeof(rules) / sizeof(rules[0])) < 0) {
+		perror("fdbroker-log");
+		return EXIT_FAILURE;
+	}
+	for (;;) {
+		if (epoll_wait(epoll, &event, 1, -1) < 1)
+			continue;
+		hear_broker();
+		if (event.data.u64 > 0 && sources[event.data.u64 - 1].fd >= 0)
+			read_pipe(&sources[event.data.u64 - 1]);
+	}
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Records of decisions, for the log process. Never waits: what finds the pipe full is counted. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy/policy.h"
+
+enum {
+	AUDIT_SEEN = 16,
+};
+
+/* Which grants of a connection are on record already, so that reading one file in a loop is one
+ * line. */
+struct audit_seen {
+	uint64_t hashes[AUDIT_SEEN]; /* 0: free */
+};
+
+struct audit_event {
+	uint64_t connection;
+	uint32_t error; /* 0: granted */
+	uint32_t flags;
+	unsigned verbs;
+	const char *path;
+	size_t path_length;
+	uint32_t rule; /* or POLICY_NO_RULE */
+};
+
+/* Draw the key of the hashes: a client must not be able to hide one path behind another. */
+int audit_start(void);
+
+/* Has this grant been recorded on this connection? Remembers it. */
+bool audit_seen(struct audit_seen *seen, const struct audit_event *event);
+
+void audit_write(const struct policy_image *image, const struct audit_event *event);

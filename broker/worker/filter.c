@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs in: worker, end of the first phase. What is not listed here kills the process. */
+#include <fcntl.h>
+#include <seccomp.h>
+#include <sys/mman.h>
+
+#include "broker/filter.h"
+#include "broker/worker/confine.h"
+
+static const struct filter_rule rules[] = {
+	/* A request: receive, open, look, answer, record. */
+	{SCMP_SYS(recvmsg)},
+	{SCMP_SYS(openat2)},
+	{SCMP_SYS(fstat)},
+	{SCMP_SYS(newfstatat)},
+	{SCMP_SYS(fgetxattr)},
+	{SCMP_SYS(ftruncate)},
+	{SCMP_SYS(sendmsg)},
+	{SCMP_SYS(write)},
+	{SCMP_SYS(close)},
+	{SCMP_SYS(shutdown)},
+	/* Flags of a descriptor and of an open file description; no leases, owners, signals, locks.
+	 */
+	{SCMP_SYS(fcntl), FILTER_EQUAL, 1, F_GETFD},
+	{SCMP_SYS(fcntl), FILTER_EQUAL, 1, F_SETFD},
+	{SCMP_SYS(fcntl), FILTER_EQUAL, 1, F_GETFL},
+	{SCMP_SYS(fcntl), FILTER_EQUAL, 1, F_SETFL},
+	/* Waiting. */
+	{SCMP_SYS(epoll_wait)},
+	{SCMP_SYS(epoll_pwait)},
+	{SCMP_SYS(epoll_ctl)},
+	{SCMP_SYS(restart_syscall)},
+	/* A connection's memory; none of it can be executed. */
+	{SCMP_SYS(brk)},
+	{SCMP_SYS(mmap), FILTER_BITS_CLEAR, 2, PROT_EXEC},
+	{SCMP_SYS(mprotect), FILTER_BITS_CLEAR, 2, PROT_EXEC},
+	{SCMP_SYS(munmap)},
+	{SCMP_SYS(exit_group)},
+};
+
+int
+confine_seccomp(void)
+{
+	return filter_enter(rules, sizeof(rules) / sizeof(rules[0]));
+}

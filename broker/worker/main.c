@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fdbroker-worker: opens files for one identity. Started by fdbrokerd, never by hand.
+ *
+ * First phase: root (or whoever runs the broker), no client. Reads what it is, makes its trees,
+ * confines itself. Second phase: no privilege but to read and search past permission bits, serves
+ * clients.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "broker/layers.h"
+#include "broker/worker/confine.h"
+#include "broker/worker/serve.h"
+
+static void __attribute__((noreturn, format(printf, 2, 3))) fail(int r, const char *format, ...)
+{
+	va_list arguments;
+
+	fputs("fdbroker-worker: ", stderr);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fprintf(stderr, ": %s\n", strerror(-r));
+	exit(EXIT_FAILURE);
+}
+
+static void
+require(uint32_t required, uint32_t layers)
+{
+	for (unsigned i = 0; i < n_layer_names; i++)
+		if (required & ~layers & layer_names[i].layer)
+			fail(-EPERM, "layer '%s' is required and cannot be had",
+			     layer_names[i].name);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct setup setup;
+	static struct trees trees;
+	struct confinement confinement;
+	struct server server = {.setup = &setup, .trees = &trees};
+	uint32_t layers = 0;
+	int epoll = -1, r;
+
+	(void)argv;
+	if (argc != 1 || isatty(STDIN_FILENO)) {
+		fputs("fdbroker-worker is started by fdbrokerd(8), not by hand.\n", stderr);
+		return 2;
+	}
+	umask(0);
+	r = setup_read(&setup);
+	if (r < 0)
+		fail(r, "cannot read what the broker said");
+	r = trees_make(&trees, setup.image, setup.subjects, setup.head.n_subjects);
+	if (r == -E2BIG)
+		fail(r,
+		     "the rules for uid %u name more than %d directories; use fewer and broader "
+		     "ones",
+		     setup.head.peer_uid, POLICY_PREFIXES_MAX);
+	if (r < 0)
+		fail(r, "cannot make the trees");
+	r = audit_start();
+	if (r == 0)
+		r = serve_prepare(&epoll);
+	if (r < 0)
+		fail(r, "cannot prepare");
+	confinement = (struct confinement){
+		.trees = &trees,
+		.own_uid = setup.head.own_uid,
+		.own_gid = setup.head.own_gid,
+		.peer_uid = setup.head.peer_uid,
+		.peer_gid = setup.head.peer_gid,
+		.groups = setup.groups,
+		.n_groups = setup.head.n_groups,
+		.memory = (setup.image ? policy_image_size(setup.image) : 0) + (64u << 20),
+	};
+	r = confine(&confinement, &layers);
+	if (r < 0)
+		fail(r, "cannot confine itself");
+	trees_forget_files(&trees);
+	require(setup.head.required, layers);
+	serve_note((unsigned char)(IPC_NOTE_LAYERS | layers));
+	r = serve(&server, epoll);
+	if (r < 0)
+		fail(r, "stopped serving");
+	_exit(EXIT_SUCCESS);
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs in: worker, second phase. Trusts: the kernel, the policy image. Distrusts: the client's
+ * bytes, and the file system beneath the trees.
+ */
+#include "broker/worker/request.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+/* O_LARGEFILE is 0 to a 64-bit program, but a client need not be one. */
+#define LARGEFILE 0100000
+
+enum {
+	/* Flags that change nothing about what is given. */
+	FLAGS_PASSED = O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK | LARGEFILE | O_SYNC |
+		       O_DSYNC | O_DIRECT,
+	FLAGS_WRITING = O_APPEND | O_TRUNC,
+	/* Those that fcntl(F_SETFL) can set, so that it would clear them. */
+	FLAGS_STATUS = O_APPEND | O_DIRECT,
+};
+
+/* Which verbs an open with these flags needs. 0: not an open for the broker. */
+static unsigned
+verbs_of(uint32_t flags)
+{
+	unsigned verbs;
+
+	if (flags & ~(uint32_t)(O_ACCMODE | FLAGS_PASSED | FLAGS_WRITING))
+		return 0;
+	switch (flags & O_ACCMODE) {
+	case O_RDONLY:
+		return flags & FLAGS_WRITING & O_TRUNC
+			       ? 0
+			       : POLICY_READ | (flags & O_APPEND ? POLICY_WRITE : 0);
+	case O_WRONLY:
+		verbs = POLICY_WRITE;
+		break;
+	case O_RDWR:
+		verbs = POLICY_READ | POLICY_WRITE;
+		break;
+	default:
+		return 0;
+	}
+	return verbs;
+}
+
+/* A shared mapping of such a file can be written without clearing its privileges (Linux 6.18). */
+static bool
+carries_privileges(int fd, const struct stat *status)
+{
+	if (status->st_mode & (S_ISUID | S_ISGID))
+		return true;
+	return fgetxattr(fd, "security.capability", NULL, 0) >= 0 ||
+	       (errno != ENODATA && errno != ENOTSUP);
+}
+
+/* What came of the open is looked at before the client can have it. 0 or an errno value. */
+static int
+check_opened(int fd, uint32_t flags)
+{
+	bool writes = (flags & O_ACCMODE) != O_RDONLY;
+	struct stat status;
+
+	if (fstat(fd, &status) < 0)
+		return errno;
+	if (S_ISDIR(status.st_mode))
+		return EISDIR;
+	if (!S_ISREG(status.st_mode))
+		return EACCES;
+	if (writes && carries_privileges(fd, &status))
+		return EACCES;
+	if (flags & O_TRUNC && ftruncate(fd, 0) < 0)
+		return errno;
+	/* Ours, so that no FIFO or lease could make us wait. */
+	if (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags & FLAGS_STATUS) < 0)
+		return errno;
+	return 0;
+}
+
+/* The limits that we run into ourselves are none of the client's. */
+static int
+error_for_client(int r)
+{
+	return r == -EMFILE || r == -ENFILE ? EBUSY : -r;
+}
+
+/* 0 and a descriptor, or an errno value for the client. *ret_stale: only a new worker can tell. */
+static int
+open_file(const struct server *server, struct client *client, const struct wire_file *file,
+	  int *ret_fd, bool *ret_stale)
+{
+	const struct setup *setup = server->setup;
+	struct audit_event event = {
+		.connection = client->number,
+		.flags = file->flags,
+		.verbs = verbs_of(file->flags),
+		.path = file->path,
+		.path_length = file->path_length,
+		.rule = POLICY_NO_RULE,
+	};
+	struct policy_decision decision = {};
+	const struct reach *reach;
+	int fd = -1, r;
+
+	if (event.verbs == 0 || !policy_path_is_canonical(file->path, file->path_length)) {
+		r = EINVAL;
+		goto record;
+	}
+	r = client->refusal ? (int)client->refusal : EACCES;
+	if (client->refusal || !setup->image)
+		goto record;
+	policy_decide(setup->image, setup->subjects, setup->head.n_subjects, file->path,
+		      file->path_length, event.verbs, &decision);
+	event.rule = decision.rule;
+	reach = decision.verdict == POLICY_ALLOW ? trees_find(server->trees, decision.prefix)
+						 : NULL;
+	if (!reach)
+		goto record;
+	r = trees_open(server->trees, reach, file->path, file->path_length,
+		       (int)(file->flags & ~(uint32_t)(O_TRUNC | O_CLOEXEC)) | O_NONBLOCK |
+			       O_NOCTTY | O_CLOEXEC,
+		       &fd);
+	if (r == TREES_STALE) {
+		*ret_stale = true;
+		return 0;
+	}
+	r = r < 0 ? error_for_client(r) : check_opened(fd, file->flags);
+	if (r != 0 && fd >= 0)
+		close(fd);
+record:
+	event.error = (uint32_t)r;
+	if (r != 0 || !audit_seen(&client->seen, &event))
+		audit_write(setup->image, &event);
+	if (r == 0)
+		*ret_fd = fd;
+	return r;
+}
+
+static bool
+is_peer(const struct channel_extra *extra, const struct ucred *peer)
+{
+	return extra->has_credentials && extra->credentials.pid == peer->pid &&
+	       extra->credentials.uid == peer->uid && extra->credentials.gid == peer->gid;
+}
+
+void
+answer_drop(struct answer *answer)
+{
+	for (size_t i = 0; i < answer->n_fds; i++)
+		close(answer->fds[i]);
+	answer->n_fds = 0;
+}
+
+static void
+answer_whole(struct answer *answer, uint32_t id, unsigned status)
+{
+	answer_drop(answer);
+	answer->length = wire_encode_reply(answer->message, id, (uint16_t)status, NULL, 0);
+}
+
+/* Whoever sends on a connection that another process made gets nothing, and it is put on record. */
+static void
+refuse_sender(const struct server *server, const struct client *client, struct answer *answer,
+	      uint32_t id)
+{
+	struct audit_event event = {
+		.connection = client->number,
+		.error = EACCES,
+		.path = "",
+		.rule = POLICY_NO_RULE,
+	};
+
+	audit_write(server->setup->image, &event);
+	answer_whole(answer, id, EACCES);
+}
+
+enum request_outcome
+request_execute(const struct server *server, struct client *client, const void *message,
+		ssize_t size, const struct channel_extra *extra, struct answer *answer)
+{
+	static struct wire_file files[WIRE_ITEMS_MAX];
+	uint32_t errors[WIRE_ITEMS_MAX], id = 0;
+	size_t n = 0;
+	int r;
+
+	answer->n_fds = 0;
+	if (size == -EMSGSIZE) {
+		struct wire_header header;
+
+		memcpy(&header, message, sizeof(header));
+		answer_whole(answer, header.id, EMSGSIZE);
+		return REQUEST_ANSWER;
+	}
+	r = wire_decode_request(message, (size_t)size, &id, files, &n);
+	if (r < 0)
+		return REQUEST_CLOSE;
+	if (!is_peer(extra, &client->peer)) {
+		refuse_sender(server, client, answer, id);
+		return REQUEST_ANSWER;
+	}
+	if (r > 0) {
+		answer_whole(answer, id, (unsigned)r);
+		return REQUEST_ANSWER;
+	}
+	if (!setup_is_current(server->setup)) {
+		answer_whole(answer, id, WIRE_STATUS_RETRY);
+		return REQUEST_ANSWER;
+	}
+	for (size_t i = 0; i < n; i++) {
+		bool stale = false;
+		int fd = -1;
+
+		r = open_file(server, client, &files[i], &fd, &stale);
+		if (stale) {
+			answer_whole(answer, id, WIRE_STATUS_RETRY);
+			return REQUEST_REPLACE;
+		}
+		errors[i] = (uint32_t)r;
+		if (r == 0)
+			answer->fds[answer->n_fds++] = fd;
+	}
+	answer->length = wire_encode_reply(answer->message, id, 0, errors, n);
+	/* A right that was withdrawn while the file system kept us waiting is not given. */
+	if (!setup_is_current(server->setup))
+		answer_whole(answer, id, WIRE_STATUS_RETRY);
+	return REQUEST_ANSWER;
+}

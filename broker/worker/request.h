@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* A request, from its bytes to its answer. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "broker/worker/audit.h"
+#include "broker/worker/setup.h"
+#include "broker/worker/tree.h"
+#include "client-lib/channel.h"
+#include "client-lib/wire.h"
+
+/* What stays the same for every request of this worker. */
+struct server {
+	const struct setup *setup;
+	const struct trees *trees;
+};
+
+/* An answer and the descriptors that go with it. */
+struct answer {
+	size_t length;
+	size_t n_fds;
+	int fds[WIRE_ITEMS_MAX];
+	char message[WIRE_REPLY_MAX];
+};
+
+struct client {
+	uint64_t number;
+	uint32_t refusal; /* 0, or the errno value that every request is answered with */
+	struct ucred peer;
+	struct audit_seen seen;
+};
+
+enum request_outcome {
+	REQUEST_ANSWER = 0,
+	REQUEST_CLOSE,   /* not even a header: there is nobody to answer */
+	REQUEST_REPLACE, /* there is an answer, and this worker is out of date */
+};
+
+/*
+ * Decide and execute. message, size, extra: as channel_receive() returned them; size is -EMSGSIZE
+ * for a message that was too long. The answer's descriptors are the caller's to send and to close.
+ */
+enum request_outcome request_execute(const struct server *server, struct client *client,
+				     const void *message, ssize_t size,
+				     const struct channel_extra *extra, struct answer *ret_answer);
+
+void answer_drop(struct answer *answer);

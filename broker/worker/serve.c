@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs in: worker, second phase. Trusts: the control socket. Distrusts: clients, and how fast they
+ * read. */
+#include "broker/worker/serve.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+struct connection {
+	struct connection *previous, *next;
+	int fd;
+	struct client client;
+	bool blocked; /* the answer waits for room in the client's receive queue */
+	struct answer answer;
+};
+
+struct loop {
+	const struct server *server;
+	int epoll;
+	bool finishing;
+	bool noted_replace;
+	bool noted_idle;
+	size_t n_connections;
+	size_t n_refused;
+	struct connection *newest, *oldest;
+};
+
+void
+serve_note(unsigned char note)
+{
+	/* The pipe is full only for a worker that said too much already. */
+	if (write(IPC_NOTES, &note, 1) < 0)
+		return;
+}
+
+static void
+connection_end(struct loop *loop, struct connection *c)
+{
+	*(c->previous ? &c->previous->next : &loop->newest) = c->next;
+	*(c->next ? &c->next->previous : &loop->oldest) = c->previous;
+	*(c->client.refusal ? &loop->n_refused : &loop->n_connections) -= 1;
+	answer_drop(&c->answer);
+	/* The broker may still hold the same socket, and then closing ours does not end its events
+	 * (epoll(7)). */
+	(void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+	close(c->fd);
+	free(c);
+}
+
+/* Room for one more that is only told no: few a uid, and the oldest goes. */
+static void
+make_room(struct loop *loop, uid_t uid)
+{
+	struct connection *oldest = NULL, *oldest_of_uid = NULL;
+	size_t of_uid = 0;
+
+	for (struct connection *c = loop->newest; c; c = c->next) {
+		if (!c->client.refusal)
+			continue;
+		oldest = c;
+		if (c->client.peer.uid == uid) {
+			oldest_of_uid = c;
+			of_uid++;
+		}
+	}
+	if (of_uid >= SERVE_REFUSED_PER_UID)
+		connection_end(loop, oldest_of_uid);
+	else if (loop->n_refused >= SERVE_REFUSED_MAX)
+		connection_end(loop, oldest);
+}
+
+static void
+connection_begin(struct loop *loop, int fd, const struct ipc_connection *what)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	struct connection *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		close(fd);
+		return;
+	}
+	c->fd = fd;
+	c->client.number = what->number;
+	c->client.peer = what->peer;
+	c->client.refusal = what->refusal;
+	if (!c->client.refusal && loop->n_connections >= SERVE_CONNECTIONS_MAX)
+		c->client.refusal = EBUSY;
+	if (c->client.refusal)
+		make_room(loop, c->client.peer.uid);
+	event.data.ptr = c;
+	if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+		close(fd);
+		free(c);
+		return;
+	}
+	c->next = loop->newest;
+	*(c->next ? &c->next->previous : &loop->oldest) = c;
+	loop->newest = c;
+	*(c->client.refusal ? &loop->n_refused : &loop->n_connections) += 1;
+	loop->noted_idle = false;
+	/* It came too late to be served; what was sent meanwhile is answered. */
+	if (loop->finishing)
+		shutdown(fd, SHUT_RD);
+}
+
+static void
+watch(struct loop *loop, struct connection *c, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = c};
+
+	/* Cannot fail for a descriptor that is watched already (epoll_ctl(2)). */
+	(void)epoll_ctl(loop->epoll, EPOLL_CTL_MOD, c->fd, &event);
+}
+
+/* Send the answer that is due. False: the connection is over. */
+static bool
+send_answer(struct loop *loop, struct connection *c)
+{
+	struct iovec iov = {.iov_base = c->answer.message, .iov_len = c->answer.length};
+	int r = channel_send(c->fd, &iov, 1, c->answer.fds, c->answer.n_fds, NULL, MSG_DONTWAIT);
+
+	if (r == -ETOOMANYREFS) {
+		/* Too many descriptors of this worker's user are on their way already (unix(7)). */
+		struct wire_reply reply;
+
+		__builtin_memcpy(&reply, c->answer.message, sizeof(reply));
+		answer_drop(&c->answer);
+		iov.iov_len = wire_encode_reply(c->answer.message, reply.id, EBUSY, NULL, 0);
+		c->answer.length = iov.iov_len;
+		r = channel_send(c->fd, &iov, 1, NULL, 0, NULL, MSG_DONTWAIT);
+	}
+	if (r == -EAGAIN) {
+		/* No more requests are read until this client reads. */
+		if (!c->blocked)
+			watch(loop, c, EPOLLOUT);
+		c->blocked = true;
+		return true;
+	}
+	answer_drop(&c->answer);
+	if (r == 0 && c->blocked) {
+		c->blocked = false;
+		watch(loop, c, EPOLLIN);
+	}
+	return r == 0;
+}
+
+/* One request. False: the connection is over. */
+static bool
+serve_request(struct loop *loop, struct connection *c)
+{
+	static char message[WIRE_MESSAGE_MAX];
+	struct channel_extra extra = {};
+	ssize_t n;
+
+	n = channel_receive(c->fd, message, sizeof(message), NULL, 0, true, MSG_DONTWAIT, &extra);
+	if (n == -EAGAIN || n == -EINTR)
+		return true;
+	/* Nobody sends us descriptors for a good reason; they were dropped before we could hold
+	 * them. */
+	if (n == 0 || (n < 0 && n != -EMSGSIZE) || extra.truncated)
+		return false;
+	switch (request_execute(loop->server, &c->client, message, n, &extra, &c->answer)) {
+	case REQUEST_CLOSE:
+		return false;
+	case REQUEST_REPLACE:
+		if (!loop->noted_replace)
+			serve_note(IPC_NOTE_REPLACE);
+		loop->noted_replace = true;
+		break;
+	case REQUEST_ANSWER:
+		break;
+	}
+	return send_answer(loop, c);
+}
+
+/* Take connections from the broker; at its end of file begin to finish. */
+static int
+serve_control(struct loop *loop)
+{
+	struct ipc_connection what;
+	struct channel_extra extra;
+	int fd = -1;
+	ssize_t n;
+
+	n = channel_receive(IPC_CONTROL, &what, sizeof(what), &fd, 1, false, MSG_DONTWAIT, &extra);
+	if (n == -EAGAIN || n == -EINTR)
+		return 0;
+	if (n < 0)
+		return (int)n;
+	if (n > 0) {
+		if (extra.n_fds != 1)
+			return 0; /* no room for it: the client sees its connection end */
+		if (n != sizeof(what))
+			return -EBADMSG;
+		connection_begin(loop, fd, &what);
+		return 0;
+	}
+	close(IPC_CONTROL);
+	loop->finishing = true;
+	/* A later send gets EPIPE, so the client knows that it was not executed. */
+	for (struct connection *c = loop->newest; c; c = c->next)
+		shutdown(c->fd, SHUT_RD);
+	return 0;
+}
+
+static void
+serve_event(struct loop *loop, const struct epoll_event *event)
+{
+	struct connection *c = event->data.ptr;
+	bool goes_on;
+
+	if (c->blocked)
+		goes_on = !(event->events & (EPOLLERR | EPOLLHUP)) && send_answer(loop, c);
+	else
+		goes_on = serve_request(loop, c);
+	if (!goes_on)
+		connection_end(loop, c);
+}
+
+int
+serve_prepare(int *ret_epoll)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (epoll_ctl(fd, EPOLL_CTL_ADD, IPC_CONTROL, &event) < 0) {
+		int r = -errno;
+
+		close(fd);
+		return r;
+	}
+	*ret_epoll = fd;
+	return 0;
+}
+
+int
+serve(const struct server *server, int epoll)
+{
+	struct loop loop = {.server = server, .epoll = epoll};
+	struct epoll_event event;
+	int r;
+
+	while (!loop.finishing || loop.newest) {
+		bool idle =
+			!loop.newest && !loop.noted_idle && server->setup->head.kind != IPC_REFUSER;
+
+		/* One at a time: the end of one connection may free another that would be next in a
+		 * list. */
+		r = epoll_wait(loop.epoll, &event, 1, idle ? SERVE_IDLE_SECONDS * 1000 : -1);
+		if (r < 0 && errno != EINTR)
+			return -errno;
+		if (r < 0)
+			continue;
+		if (r == 0) {
+			loop.noted_idle = true;
+			serve_note(IPC_NOTE_IDLE);
+		} else if (!event.data.ptr) {
+			r = serve_control(&loop);
+			if (r < 0)
+				return r;
+		} else {
+			serve_event(&loop, &event);
+		}
+	}
+	return 0;
+}

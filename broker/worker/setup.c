@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs in: worker, first phase. Trusts: the broker, who alone can write to these descriptors. */
+#include "broker/worker/setup.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "client-lib/channel.h"
+
+/* Take n elements of a vector off the message. */
+static int
+take(const char **at, size_t *left, void *ret, size_t element, size_t n, size_t max)
+{
+	if (n > max || n * element > *left)
+		return -EBADMSG;
+	memcpy(ret, *at, n * element);
+	*at += n * element;
+	*left -= n * element;
+	return 0;
+}
+
+int
+setup_read(struct setup *setup)
+{
+	static char message[IPC_SETUP_MAX];
+	struct channel_extra extra;
+	const char *at = message;
+	size_t left;
+	ssize_t n;
+	void *page;
+	int r;
+
+	do
+		n = channel_receive(IPC_CONTROL, message, sizeof(message), NULL, 0, false, 0,
+				    &extra);
+	while (n == -EINTR);
+	if (n < 0)
+		return (int)n;
+	left = (size_t)n;
+	r = take(&at, &left, &setup->head, sizeof(setup->head), 1, 1);
+	if (r == 0)
+		r = take(&at, &left, setup->groups, sizeof(gid_t), setup->head.n_groups,
+			 IPC_GROUPS_MAX);
+	if (r == 0)
+		r = take(&at, &left, setup->subjects, sizeof(uint32_t), setup->head.n_subjects,
+			 POLICY_SUBJECTS_MAX);
+	if (r < 0)
+		return r;
+	if (left != 0)
+		return -EBADMSG;
+
+	page = mmap(NULL, sizeof(struct ipc_page), PROT_READ, MAP_SHARED, IPC_PAGE, 0);
+	if (page == MAP_FAILED)
+		return -errno;
+	setup->page = page;
+	close(IPC_PAGE);
+	if (setup->head.kind == IPC_REFUSER)
+		return 0;
+	r = policy_image_map(IPC_IMAGE, &setup->image);
+	close(IPC_IMAGE);
+	return r;
+}

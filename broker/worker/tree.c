@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs in: worker; trees_make() in its first phase, as root and without a client.
+ * Trusts: the policy. Distrusts: the file system, which others change while we look.
+ */
+#include "broker/worker/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "broker/sys.h"
+
+#define RESOLVE_STRICT (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
+
+/*
+ * A detached mount of the directory, which no other process can reach. Propagation slave: umount(2)
+ * of the original works, and says EBUSY exactly while a descriptor is open (Linux 6.1, 6.18).
+ */
+static int
+clone_tree(int directory, bool recursive, bool writable)
+{
+	unsigned depth = recursive ? AT_RECURSIVE : 0;
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC |
+			    MOUNT_ATTR_NOSYMFOLLOW | (writable ? 0 : MOUNT_ATTR_RDONLY),
+		.propagation = MS_SLAVE,
+	};
+	int tree, r;
+
+	tree = sys_open_tree(directory, "",
+			     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | depth);
+	if (tree < 0)
+		return tree;
+	r = sys_mount_setattr(tree, "", AT_EMPTY_PATH | depth, &attr);
+	if (r < 0) {
+		close(tree);
+		return r;
+	}
+	return tree;
+}
+
+static bool
+is_shortage(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+}
+
+/* Fill in the descriptors of a tree. A directory that cannot be had fails closed: no descriptors,
+ * and 0. */
+static int
+make_tree(struct trees *trees, struct tree *tree)
+{
+	/* open_tree(2) follows links inside the path whatever it is told: resolve first. */
+	struct open_how how = {
+		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	bool writable = tree->verbs & (POLICY_WRITE | POLICY_CREATE);
+	int directory, r;
+
+	directory = sys_openat2(AT_FDCWD, tree->directory, &how);
+	if (directory < 0)
+		return directory == -EMFILE || directory == -ENFILE || directory == -ENOMEM
+			       ? directory
+			       : 0;
+	if (!trees->is_private) {
+		tree->read_only = directory;
+		tree->writable = writable ? directory : -1;
+		return 0;
+	}
+	r = clone_tree(directory, tree->recursive, false);
+	tree->read_only = r < 0 ? -1 : r;
+	if (r >= 0 && writable) {
+		r = clone_tree(directory, tree->recursive, true);
+		tree->writable = r < 0 ? -1 : r;
+	}
+	close(directory);
+	return is_shortage(r) ? r : 0;
+}
+
+/* Do we hold what private mounts need? Asked of the kernel by making one. */
+static bool
+can_clone(void)
+{
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), tree;
+
+	if (root < 0)
+		return false;
+	tree = clone_tree(root, false, false);
+	close(root);
+	if (tree < 0)
+		return false;
+	close(tree);
+	return true;
+}
+
+static struct tree *
+tree_of(struct trees *trees, const char *directory)
+{
+	for (size_t i = 0; i < trees->n_trees; i++)
+		if (strcmp(trees->trees[i].directory, directory) == 0)
+			return &trees->trees[i];
+	return NULL;
+}
+
+static int
+add_reach(void *context, const struct policy_reach *reach)
+{
+	struct trees *trees = context;
+	struct tree *tree = tree_of(trees, reach->directory);
+
+	/* policy_reach() calls at most POLICY_PREFIXES_MAX times. */
+	if (!tree) {
+		tree = &trees->trees[trees->n_trees++];
+		*tree = (struct tree){
+			.directory = reach->directory,
+			.length = strcmp(reach->directory, "/") == 0 ? 0 : strlen(reach->directory),
+			.read_only = -1,
+			.writable = -1,
+		};
+	}
+	tree->verbs |= reach->verbs;
+	tree->recursive |= reach->recursive;
+	trees->writes |= (reach->verbs & (POLICY_WRITE | POLICY_CREATE)) != 0;
+	trees->reaches[trees->n_reaches++] = (struct reach){
+		.prefix = reach->prefix,
+		.tree = (uint32_t)(tree - trees->trees),
+		.verbs = reach->verbs,
+		.name = reach->name,
+		.file = -1,
+	};
+	return 0;
+}
+
+/* A rule that names one file: take hold of it, so that Landlock can be given that file and no
+ * other. */
+static void
+find_file(const struct tree *tree, struct reach *reach)
+{
+	struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_STRICT};
+	struct stat status;
+
+	if (!reach->name || tree->read_only < 0)
+		return;
+	reach->file = sys_openat2(tree->read_only, reach->name, &how);
+	if (reach->file < 0 || fstat(reach->file, &status) < 0)
+		return;
+	reach->device = status.st_dev;
+	reach->inode = status.st_ino;
+}
+
+int
+trees_make(struct trees *trees, const struct policy_image *image, const uint32_t *subjects,
+	   size_t n)
+{
+	int r;
+
+	*trees = (struct trees){.is_private = can_clone()};
+	if (!image)
+		return 0;
+	r = policy_reach(image, subjects, n, add_reach, trees);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < trees->n_trees; i++) {
+		r = make_tree(trees, &trees->trees[i]);
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < trees->n_reaches; i++)
+		find_file(&trees->trees[trees->reaches[i].tree], &trees->reaches[i]);
+	return 0;
+}
+
+void
+trees_forget_files(struct trees *trees)
+{
+	for (size_t i = 0; i < trees->n_reaches; i++) {
+		if (trees->reaches[i].file >= 0)
+			close(trees->reaches[i].file);
+		trees->reaches[i].file = -1;
+	}
+}
+
+const struct reach *
+trees_find(const struct trees *trees, uint32_t prefix)
+{
+	size_t low = 0, high = trees->n_reaches;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (trees->reaches[middle].prefix == prefix)
+			return &trees->reaches[middle];
+		if (trees->reaches[middle].prefix < prefix)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+/* An open was refused although the policy allows it: was the file replaced since the first phase?
+ */
+static int
+explain_refusal(const struct reach *reach, int directory, const char *path)
+{
+	struct stat status;
+
+	if (fstatat(directory, path, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (S_ISDIR(status.st_mode))
+		return -EISDIR;
+	if (S_ISLNK(status.st_mode))
+		return -ELOOP;
+	if (reach->name && (status.st_dev != reach->device || status.st_ino != reach->inode))
+		return TREES_STALE;
+	return -EACCES;
+}
+
+int
+trees_open(const struct trees *trees, const struct reach *reach, const char *path, size_t length,
+	   int flags, int *ret_fd)
+{
+	const struct tree *tree = &trees->trees[reach->tree];
+	struct open_how how = {.flags = (unsigned)flags, .resolve = RESOLVE_STRICT};
+	int directory = (flags & O_ACCMODE) == O_RDONLY ? tree->read_only : tree->writable;
+	char relative[POLICY_PATH_MAX + 1];
+	int r;
+
+	/* The directory itself: listed, never opened. */
+	if (length <= tree->length + 1 || length > POLICY_PATH_MAX)
+		return -EISDIR;
+	if (directory < 0)
+		return -ENOENT;
+	path += tree->length + 1;
+	length -= tree->length + 1;
+	memcpy(relative, path, length);
+	relative[length] = '\0';
+	r = sys_openat2(directory, relative, &how);
+	if (r == -EACCES)
+		return explain_refusal(reach, directory, relative);
+	if (r < 0)
+		return r;
+	*ret_fd = r;
+	return 0;
+}

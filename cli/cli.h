@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command `fdbroker`: its subcommands, its options, and how both are described.
+ *
+ * A new subcommand is a file with a `cli_run` function and a line in the table of main.c; a new
+ * option is a number here, a line in the table of options.c and a bit in each subcommand that takes
+ * it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CLI_DEFAULT_ADMIN "/run/fdbroker/admin"
+#define CLI_FLAG_WORDS    "read,write,append,trunc,nonblock,sync,dsync,direct,nofollow"
+
+enum cli_exit {
+	CLI_YES = 0,
+	CLI_NO = 1,    /* no, denied, no broker */
+	CLI_USAGE = 2, /* a usage or policy error */
+	CLI_NOT_EXECUTABLE = 126,
+	CLI_NOT_FOUND = 127,
+};
+
+enum cli_option_id {
+	CLI_SOCKET,
+	CLI_ADMIN,
+	CLI_POLICY,
+	CLI_FLAGS,
+	CLI_FD,
+	CLI_JSON,
+	CLI_HELP,
+	CLI_VERSION,
+	CLI_OPTIONS_N,
+};
+
+#define CLI_TAKES(id) (1u << (id))
+
+/* What may stand before the subcommand. */
+#define CLI_GLOBAL                                                                                 \
+	(CLI_TAKES(CLI_SOCKET) | CLI_TAKES(CLI_ADMIN) | CLI_TAKES(CLI_HELP) |                      \
+	 CLI_TAKES(CLI_VERSION))
+
+struct cli_option {
+	const char *name;
+	char letter;          /* or 0 */
+	const char *argument; /* what the value is called; NULL: takes none */
+	const char *help;
+};
+
+struct cli_args;
+typedef int cli_run(const struct cli_args *args);
+
+struct cli_command {
+	const char *name;
+	const char *operands; /* for the usage line */
+	const char *summary;
+	const char *help;
+	unsigned options;   /* CLI_TAKES() of each */
+	int least, most;    /* operands; most -1: any number */
+	bool takes_program; /* what follows "--" is a program and its arguments */
+	cli_run *run;
+};
+
+struct cli_args {
+	const struct cli_command *command;
+	const char *value[CLI_OPTIONS_N]; /* the last one given, "" without an argument; NULL: not
+					     given */
+	const char **policies;            /* every --policy */
+	size_t n_policies;
+	const char **operands;
+	int n_operands;
+	char **program; /* after "--", ends with NULL; NULL without "--" */
+};
+
+extern const struct cli_option cli_options[CLI_OPTIONS_N];
+extern const struct cli_command cli_commands[];
+extern const size_t cli_commands_n;
+
+const struct cli_command *cli_command_find(const char *name);
+
+/*
+ * Read options and operands from arguments, which ends with NULL; accepted: CLI_TAKES() of each.
+ * With args->command unset it stops at the first operand. Returns how many it read, or -EINVAL
+ * after saying why.
+ */
+int cli_parse(struct cli_args *args, char **arguments, unsigned accepted);
+
+/* The name that was probably meant, or NULL. */
+const char *cli_nearest(const char *word, const char *const *names, size_t n);
+
+/* Say what is wrong with the command line, and where help is. Returns CLI_USAGE. */
+int cli_usage(const struct cli_command *command, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+void cli_help_all(void);
+void cli_help_command(const struct cli_command *command);
+
+/* Where the broker and its admin socket are; the strings live as long as the process. */
+const char *cli_socket_path(void);
+const char *cli_admin_path(const struct cli_args *args);
+
+/* Put FDBROKER_SOCKET back to what it was before --socket, for a program that is executed. */
+void cli_socket_restore(void);
+
+/* Say why broker_open(path, flags) failed and what to do about it. */
+void cli_explain_open(const char *path, int flags, int error);
+
+cli_run cli_help, cli_cat, cli_open, cli_check, cli_can, cli_status, cli_reload;

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+# Completion of fdbroker(1) for bash; works without the bash-completion package.
+
+_fdbroker_words() {
+	local word
+	while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen "$@")
+}
+
+_fdbroker_files() {
+	_fdbroker_words "$@"
+	compopt -o filenames 2>/dev/null
+}
+
+# The last element of a comma list, out of the words that are not in it yet.
+_fdbroker_list() {
+	local current=$1 before='' word
+	shift
+	[[ $current == *,* ]] && before=${current%,*},
+	for word; do
+		[[ ,$before == *,"$word",* ]] || [[ $word != "${current##*,}"* ]] || COMPREPLY+=("$before$word")
+	done
+	compopt -o nospace 2>/dev/null
+}
+
+# WHO of can: user:NAME+group:NAME+... A colon breaks words of readline; what stands before it is not repeated.
+_fdbroker_who() {
+	local current=$1 before='' atom
+	[[ $current == *+* ]] && before=${current%+*}+
+	atom=${current##*+}
+	case $atom in
+	user:*) _fdbroker_words -u -P "${before}user:" -- "${atom#user:}" ;;
+	group:*) _fdbroker_words -g -P "${before}group:" -- "${atom#group:}" ;;
+	*) _fdbroker_words -W 'user: group:' -P "$before" -- "$atom" ;;
+	esac
+	compopt -o nospace 2>/dev/null
+	if [[ $COMP_WORDBREAKS == *:* && $current == *:* ]]; then
+		COMPREPLY=("${COMPREPLY[@]#"${current%:*}:"}")
+	fi
+}
+
+_fdbroker_option_value() {
+	local option=$1 current=$2
+	case $option in
+	--socket | --admin) _fdbroker_files -f -- "$current" ;;
+	--policy) _fdbroker_files -d -- "$current" ;;
+	--flags) _fdbroker_list "$current" read write append trunc nonblock sync dsync direct nofollow ;;
+	--fd) _fdbroker_words -W '0 1 2 3' -- "$current" ;;
+	*) return 1 ;;
+	esac
+}
+
+_fdbroker_operand() {
+	local command=$1 n=$2 current=$3
+	case $command in
+	cat) _fdbroker_files -f -- "$current" ;;
+	open)
+		if ((n == 0)); then _fdbroker_files -f -- "$current"; else _fdbroker_words -W -- -- "$current"; fi
+		;;
+	check) _fdbroker_files -f -- "$current" ;;
+	can)
+		case $n in
+		0) _fdbroker_who "$current" ;;
+		1) _fdbroker_list "$current" read write create stat list ;;
+		2) _fdbroker_files -f -- "$current" ;;
+		esac
+		;;
+	help) ((n > 0)) || _fdbroker_words -W 'cat open check can status reload help' -- "$current" ;;
+	esac
+}
+
+_fdbroker() {
+	# The line by blanks: COMP_WORDS is cut at "=" and ":" as well.
+	local line=${COMP_LINE:0:COMP_POINT} words=() i=1 command='' n=0 previous='' current options
+	read -ra words <<<"$line"
+	[[ $line == *[[:blank:]] ]] && words+=('')
+	current=${words[-1]}
+	COMPREPLY=()
+
+	for (( ; i < ${#words[@]} - 1; i++)); do
+		case ${words[i]} in
+		--)
+			if [[ $command == open ]]; then
+				if ((i == ${#words[@]} - 2)); then
+					_fdbroker_words -c -- "$current"
+				else
+					_fdbroker_files -f -- "$current"
+				fi
+				return
+			fi
+			;;
+		--socket | --admin | --policy | --flags | --fd)
+			previous=${words[i]}
+			((i++))
+			((i < ${#words[@]} - 1)) && previous=''
+			;;
+		-*) ;;
+		*) if [[ $command ]]; then ((n++)); else command=${words[i]}; fi ;;
+		esac
+	done
+
+	if [[ $previous ]]; then
+		_fdbroker_option_value "$previous" "$current"
+		return
+	fi
+	if [[ $current == --*=* ]]; then
+		_fdbroker_option_value "${current%%=*}" "${current#*=}"
+		return
+	fi
+	if [[ $current == -* ]]; then
+		case $command in
+		'') options='--socket --admin --help --version' ;;
+		cat) options='--socket --help' ;;
+		open) options='--socket --flags --fd --help --' ;;
+		check | can) options='--policy --help' ;;
+		status) options='--socket --admin --json --help' ;;
+		reload) options='--socket --admin --help' ;;
+		*) options='--help' ;;
+		esac
+		_fdbroker_words -W "$options" -- "$current"
+	elif [[ ! $command ]]; then
+		_fdbroker_words -W 'cat open check can status reload help' -- "$current"
+	else
+		_fdbroker_operand "$command" "$n" "$current"
+	fi
+}
+
+complete -F _fdbroker fdbroker

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs as: whoever calls it. Trusts: nobody's bytes on a terminal. A subcommand is a line in the
+ * table.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "client-lib/fdbroker.h"
+#include "text.h"
+
+#define ONLINE  (CLI_TAKES(CLI_SOCKET))
+#define ADMIN   (CLI_TAKES(CLI_SOCKET) | CLI_TAKES(CLI_ADMIN))
+#define OFFLINE (CLI_TAKES(CLI_POLICY))
+
+const struct cli_command cli_commands[] = {
+	{
+		.name = "cat",
+		.operands = "PATH...",
+		.summary = "Copy files to standard output",
+		.help = "Asks the broker for each PATH and copies it. When one is refused the\n"
+			"others are still copied.\n"
+			"Exit: 0 all were copied, 1 one or more were not, 2 usage.",
+		.options = ONLINE,
+		.least = 1,
+		.most = -1,
+		.run = cli_cat,
+	},
+	{
+		.name = "open",
+		.operands = "PATH -- CMD [ARG]...",
+		.summary = "Run a program with a file open",
+		.help = "Asks the broker for PATH and executes CMD with it as descriptor N.\n"
+			"LIST: " CLI_FLAG_WORDS ".\n"
+			"Exit: CMD's own; 126 CMD cannot be executed, 127 it was not found;\n"
+			"1 the file was not opened, 2 usage.",
+		.options = ONLINE | CLI_TAKES(CLI_FLAGS) | CLI_TAKES(CLI_FD),
+		.least = 1,
+		.most = 1,
+		.takes_program = true,
+		.run = cli_open,
+	},
+	{
+		.name = "check",
+		.operands = "[FILE|DIR]...",
+		.summary = "Look for errors in policy files",
+		.help = "Compiles files and directories as one policy, without a broker; without\n"
+			"arguments those of the system.\n"
+			"Exit: 0 no errors, 2 errors or usage.",
+		.options = OFFLINE,
+		.most = -1,
+		.run = cli_check,
+	},
+	{
+		.name = "can",
+		.operands = "WHO VERBS PATH",
+		.summary = "Ask what the policy decides, and by which rule",
+		.help = "WHO is a peer: user:NAME and group:NAME, joined with '+'; names may\n"
+			"be numbers. A user brings the groups of the system's database unless\n"
+			"groups are named. VERBS is a comma list of read, write, create, stat,\n"
+			"list. Reads policy files, needs no broker.\n"
+			"Exit: 0 allowed, 1 denied, 2 usage or policy error.",
+		.options = OFFLINE,
+		.least = 3,
+		.most = 3,
+		.run = cli_can,
+	},
+	{
+		.name = "status",
+		.operands = "",
+		.summary = "Show the broker's state",
+		.help = "Version, policy in force, last load, layers that are off, workers.\n"
+			"Exit: 0 shown, 1 no broker, 2 usage.",
+		.options = ADMIN | CLI_TAKES(CLI_JSON),
+		.run = cli_status,
+	},
+	{
+		.name = "reload",
+		.operands = "",
+		.summary = "Load the policy anew, and wait until it is in force",
+		.help = "Returns when the new policy is in force and every worker of the old one\n"
+			"has finished. A policy with an error is not taken: the old one stays.\n"
+			"Exit: 0 in force, 1 no broker or not finished in time, 2 not loaded or "
+			"usage.",
+		.options = ADMIN,
+		.run = cli_reload,
+	},
+	{
+		.name = "help",
+		.operands = "[SUBCOMMAND]",
+		.summary = "Explain a subcommand",
+		.help = "Without SUBCOMMAND: list them.",
+		.most = 1,
+		.run = cli_help,
+	},
+};
+
+const size_t cli_commands_n = sizeof(cli_commands) / sizeof(cli_commands[0]);
+
+const struct cli_command *
+cli_command_find(const char *name)
+{
+	const char *names[sizeof(cli_commands) / sizeof(cli_commands[0])];
+
+	for (size_t i = 0; i < cli_commands_n; i++) {
+		names[i] = cli_commands[i].name;
+		if (strcmp(name, names[i]) == 0)
+			return &cli_commands[i];
+	}
+
+	const char *nearest = cli_nearest(name, names, cli_commands_n);
+
+	if (nearest)
+		(void)cli_usage(NULL, "unknown subcommand '%s'; did you mean '%s'?", name, nearest);
+	else
+		(void)cli_usage(NULL, "unknown subcommand '%s'", name);
+	return NULL;
+}
+
+/* --- where the broker is ------------------------------------------------------------- */
+
+static bool socket_changed;
+static char *socket_before;
+
+static int
+use_socket(const char *path)
+{
+	const char *before = getenv("FDBROKER_SOCKET");
+
+	socket_changed = true;
+	socket_before = before ? cli_format("%s", before) : NULL;
+	return setenv("FDBROKER_SOCKET", path, 1) < 0 ? -errno : 0;
+}
+
+void
+cli_socket_restore(void)
+{
+	if (!socket_changed)
+		return;
+	if (socket_before)
+		(void)setenv("FDBROKER_SOCKET", socket_before, 1);
+	else
+		(void)unsetenv("FDBROKER_SOCKET");
+}
+
+const char *
+cli_socket_path(void)
+{
+	const char *path = getenv("FDBROKER_SOCKET");
+
+	return path && *path ? path : BROKER_SOCKET_DEFAULT;
+}
+
+const char *
+cli_admin_path(const struct cli_args *args)
+{
+	static char *path;
+
+	if (args->value[CLI_ADMIN])
+		return args->value[CLI_ADMIN];
+	if (strcmp(cli_socket_path(), BROKER_SOCKET_DEFAULT) == 0)
+		return CLI_DEFAULT_ADMIN;
+	if (!path)
+		path = cli_format("%s.admin", cli_socket_path());
+	return path;
+}
+
+/* --- start --------------------------------------------------------------------------- */
+
+/* A file or a socket that got the number of a closed standard descriptor would be written to. */
+static void
+fill_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+static int
+check_operands(const struct cli_args *args)
+{
+	const struct cli_command *c = args->command;
+
+	if (args->n_operands < c->least)
+		return cli_usage(c, "too few arguments; usage: fdbroker %s %s", c->name,
+				 c->operands);
+	if (c->most >= 0 && args->n_operands > c->most)
+		return cli_usage(
+			c,
+			c->takes_program
+				? "too many arguments at '%s'; the program stands behind '--'"
+				: "too many arguments at '%s'",
+			args->operands[c->most]);
+	if (c->takes_program && (!args->program || !args->program[0]))
+		return cli_usage(c, "no program; usage: fdbroker %s %s", c->name, c->operands);
+	return CLI_YES;
+}
+
+static int
+run(struct cli_args *args, char **arguments)
+{
+	int n = cli_parse(args, arguments, CLI_GLOBAL);
+
+	if (n < 0)
+		return CLI_USAGE;
+	if (args->value[CLI_HELP]) {
+		cli_help_all();
+		return CLI_YES;
+	}
+	if (args->value[CLI_VERSION]) {
+		printf("fdbroker %s\n", FDBROKER_VERSION);
+		return CLI_YES;
+	}
+	if (!arguments[n])
+		return cli_usage(NULL, "no subcommand");
+
+	args->command = cli_command_find(arguments[n]);
+	if (!args->command ||
+	    cli_parse(args, arguments + n + 1, args->command->options | CLI_TAKES(CLI_HELP)) < 0)
+		return CLI_USAGE;
+	if (args->value[CLI_HELP]) {
+		cli_help_command(args->command);
+		return CLI_YES;
+	}
+
+	int r = check_operands(args);
+
+	if (r != CLI_YES)
+		return r;
+	if (args->value[CLI_SOCKET]) {
+		r = use_socket(args->value[CLI_SOCKET]);
+		if (r < 0) {
+			cli_error("--socket: %s", strerror(-r));
+			return CLI_NO;
+		}
+	}
+	return args->command->run(args);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct cli_args args = {0};
+	int status;
+
+	fill_standard_descriptors();
+	status = run(&args, argv + (argc > 0));
+	free(args.policies);
+	free(args.operands);
+	free(socket_before);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		cli_error("standard output: %s", strerror(errno));
+		if (status == CLI_YES)
+			status = CLI_NO;
+	}
+	return status;
+}

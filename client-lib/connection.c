@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs in: the client. Trusts: the kernel's word about the server. Distrusts: the server's bytes.
+ */
+#include "connection.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "wire.h"
+
+/* Milliseconds left, rounded up, so that a wait never ends just before the deadline; 0 when it
+ * passed. */
+static int
+milliseconds_left(const struct timespec *deadline)
+{
+	struct timespec now;
+	int64_t ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ns = (int64_t)(deadline->tv_sec - now.tv_sec) * 1000000000 +
+	     (deadline->tv_nsec - now.tv_nsec);
+	return ns <= 0 ? 0 : (int)((ns + 999999) / 1000000);
+}
+
+void
+connection_close(struct connection *connection)
+{
+	if (connection->fd >= 0)
+		close(connection->fd);
+	connection->fd = -1;
+}
+
+/* Requests name files that only root may read: an impostor must not learn them. */
+static bool
+server_is_trusted(int fd)
+{
+	struct ucred server;
+	socklen_t size = sizeof(server);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &server, &size) < 0)
+		return false;
+	return server.uid == 0 || server.uid == geteuid();
+}
+
+static int
+connect_to(struct connection *connection, const char *socket_path, const struct timespec *deadline)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	size_t length = strlen(socket_path);
+	struct timeval wait;
+	struct stat status;
+	int fd, left;
+
+	/* Abstract names have no permissions, so whoever comes first would be the broker. */
+	if (length == 0 || length >= sizeof(address.sun_path) || socket_path[0] != '/')
+		return -ENOTCONN;
+	memcpy(address.sun_path, socket_path, length);
+
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	/* A full backlog makes connect(2) wait for as long as sends may wait (unix(7)). */
+	left = milliseconds_left(deadline);
+	wait = (struct timeval){.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000 + 1};
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) < 0)
+		goto fail;
+	while (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		if (errno == EINTR && milliseconds_left(deadline) > 0)
+			continue;
+		if (errno == EAGAIN || errno == EINTR) {
+			close(fd);
+			return -ETIMEDOUT;
+		}
+		goto fail;
+	}
+	if (!server_is_trusted(fd)) {
+		close(fd);
+		return -ENOTCONN;
+	}
+	if (fstat(fd, &status) < 0)
+		goto fail;
+	connection->fd = fd;
+	connection->inode = status.st_ino;
+	connection->pid = getpid();
+	connection->uid = geteuid();
+	connection->gid = getegid();
+	return 0;
+
+fail:
+	left = errno;
+	close(fd);
+	/* Whatever keeps us from it, there is no broker to be reached; only our own limits are told
+	 * apart. */
+	return left == ENOMEM || left == ENOBUFS ? -ENOMEM : -ENOTCONN;
+}
+
+/* A connection belongs to one process and one pair of effective ids. */
+static bool
+is_ours(struct connection *connection)
+{
+	struct stat status;
+
+	if (connection->fd < 0)
+		return false;
+	/* A program that closes all descriptors (closefrom(3)) may have given the number to another
+	 * file. */
+	if (fstat(connection->fd, &status) < 0 || !S_ISSOCK(status.st_mode) ||
+	    status.st_ino != connection->inode) {
+		connection->fd = -1;
+		return false;
+	}
+	return connection->pid == getpid() && connection->uid == geteuid() &&
+	       connection->gid == getegid();
+}
+
+enum outcome {
+	OUTCOME_FAILED,       /* with a negative errno value */
+	OUTCOME_DONE,         /* with a descriptor */
+	OUTCOME_NOT_EXECUTED, /* the worker is being replaced: nothing was done */
+	OUTCOME_UNKNOWN,      /* the connection ended without an answer */
+};
+
+/* The answer to request id: exactly one descriptor with a grant, none with anything else. */
+static enum outcome
+receive_answer(const struct connection *connection, uint32_t id, const struct timespec *deadline,
+	       int *ret_fd, int *ret_error)
+{
+	char message[WIRE_REPLY_MAX];
+	struct channel_extra extra;
+	uint16_t status = 0;
+	uint32_t error = 0;
+	int fd = -1;
+	ssize_t n;
+
+	/* SO_RCVTIMEO makes one call of the usual case; after a signal the rest of the time is
+	 * waited for. */
+	n = channel_receive(connection->fd, message, sizeof(message), &fd, 1, false, 0, &extra);
+	while (n == -EINTR) {
+		struct pollfd wait = {.fd = connection->fd, .events = POLLIN};
+
+		if (poll(&wait, 1, milliseconds_left(deadline)) < 0 && errno == EINTR &&
+		    milliseconds_left(deadline) > 0)
+			continue;
+		n = channel_receive(connection->fd, message, sizeof(message), &fd, 1, false,
+				    MSG_DONTWAIT, &extra);
+	}
+	if (n == -EAGAIN) {
+		*ret_error = -ETIMEDOUT;
+		return OUTCOME_FAILED;
+	}
+	/* A server that went away says ECONNRESET first when it left a request of ours unread; then
+	 * 0. */
+	if (n == 0 || n == -ECONNRESET || n == -EPIPE)
+		return OUTCOME_UNKNOWN;
+	if (n < 0) {
+		*ret_error = n == -EMSGSIZE ? -EPROTO : (int)n;
+		return OUTCOME_FAILED;
+	}
+	*ret_error = -EPROTO;
+	if (wire_decode_reply(message, (size_t)n, id, 1, &status, &error) < 0)
+		goto fail;
+	if (status == WIRE_STATUS_RETRY && extra.n_fds == 0)
+		return OUTCOME_NOT_EXECUTED;
+	if (status == 0 && error == 0) {
+		if (extra.n_fds == 1 && !extra.truncated) {
+			*ret_fd = fd;
+			return OUTCOME_DONE;
+		}
+		/* The kernel had a descriptor for us and no place to put it: our own limit. */
+		if (extra.n_fds == 0 && extra.truncated)
+			*ret_error = -EMFILE;
+		goto fail;
+	}
+	if (extra.n_fds > 0 || extra.truncated)
+		goto fail;
+	if (status == 0)
+		status = error < 4096 ? (uint16_t)error : EPROTO;
+	*ret_error = status < 4096 ? -(int)status : -EPROTO;
+	return OUTCOME_FAILED;
+
+fail:
+	if (extra.n_fds > 0)
+		close(fd);
+	return OUTCOME_FAILED;
+}
+
+static enum outcome
+ask(struct connection *connection, const char *path, size_t length, int flags, mode_t mode,
+    const struct timespec *deadline, int *ret_fd, int *ret_error)
+{
+	/* Without this the kernel would attach the real ids, which are not those of the connection.
+	 */
+	struct ucred self = {
+		.pid = connection->pid, .uid = connection->uid, .gid = connection->gid};
+	char head[WIRE_REQUEST_HEAD];
+	struct iovec iov[2] = {
+		{.iov_base = head, .iov_len = sizeof(head)},
+		{.iov_base = (char *)path, .iov_len = length},
+	};
+	uint32_t id = connection->next_id++;
+	int r;
+
+	wire_encode_open(head, id, (uint32_t)flags, mode, (uint32_t)length);
+	r = channel_send(connection->fd, iov, 2, NULL, 0, &self, 0);
+	if (r == -EPIPE || r == -ECONNRESET)
+		return OUTCOME_NOT_EXECUTED;
+	if (r < 0) {
+		*ret_error = r == -EAGAIN ? -ETIMEDOUT : r;
+		return OUTCOME_FAILED;
+	}
+	return receive_answer(connection, id, deadline, ret_fd, ret_error);
+}
+
+/* Wait a little, differently in each client, so that all of them do not come back at once. */
+static void
+back_off(unsigned attempt)
+{
+	struct timespec now, wait = {};
+	unsigned spread = 1u << (attempt < 5 ? attempt : 5);
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	wait.tv_nsec = (now.tv_nsec / 64 + getpid()) % (long)spread * 1000000;
+	nanosleep(&wait, NULL);
+}
+
+int
+connection_open(struct connection *connection, const char *socket_path, const char *path, int flags,
+		mode_t mode, const struct timespec *deadline, int *ret_fd)
+{
+	size_t length = strnlen(path, 4096 + 1);
+	int error = -EPROTO, r;
+
+	if (length == 0 || length > 4096)
+		return -EINVAL;
+	for (unsigned attempt = 0;; attempt++) {
+		if (!is_ours(connection)) {
+			connection_close(connection);
+			r = connect_to(connection, socket_path, deadline);
+			if (r < 0)
+				return r;
+		}
+		switch (ask(connection, path, length, flags, mode, deadline, ret_fd, &error)) {
+		case OUTCOME_DONE:
+			return 0;
+		case OUTCOME_FAILED:
+			/* An answer that came too late, or was garbage, must not meet the next
+			 * request. */
+			if (error == -ETIMEDOUT || error == -EPROTO)
+				connection_close(connection);
+			return error;
+		case OUTCOME_UNKNOWN:
+			/* It may have been executed. Creating exclusively a second time would fail.
+			 */
+			if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) {
+				connection_close(connection);
+				return -EPROTO;
+			}
+			break;
+		case OUTCOME_NOT_EXECUTED:
+			break;
+		}
+		connection_close(connection);
+		if (milliseconds_left(deadline) == 0)
+			return -ETIMEDOUT;
+		back_off(attempt);
+	}
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* What the text says, before names are looked up and before there is an image. */
+#pragma once
+
+#include "report.h"
+#include "util.h"
+#include "words.h"
+
+struct policy_ast_atom {
+	enum policy_atom_kind kind;
+	bool is_id;
+	uint32_t id;
+	struct policy_span span; /* of the value, for any of the word */
+};
+
+/* Atoms joined by `+`. */
+struct policy_ast_conjunction {
+	struct policy_range atoms;
+	bool inert; /* names somebody unknown: matches nobody */
+};
+
+/* The pattern stays text: policy_pattern_parse() has accepted it. */
+struct policy_ast_target {
+	struct policy_span span;
+	bool is_set; /* the span then includes the `@` */
+	uint32_t set;
+};
+
+struct policy_ast_set {
+	struct policy_place place;
+	struct policy_span name;
+	struct policy_range targets;
+};
+
+struct policy_ast_rule {
+	struct policy_place place;
+	enum policy_verdict verdict;
+	unsigned verbs;
+	struct policy_range who; /* conjunctions */
+	struct policy_range targets;
+	struct policy_range excepts;
+};
+
+struct policy_ast {
+	POLICY_VECTOR(struct policy_ast_rule) rules;
+	POLICY_VECTOR(struct policy_ast_set) sets;
+	POLICY_VECTOR(struct policy_ast_conjunction) conjunctions;
+	POLICY_VECTOR(struct policy_ast_atom) atoms;
+	POLICY_VECTOR(struct policy_ast_target) targets;
+};
+
+void policy_ast_free(struct policy_ast *ast);
+
+/* Read one source into the tree. 0 also after reports; -ENOMEM. */
+int policy_parse(struct policy_ast *ast, struct policy_report *report, uint32_t source);
+
+#define POLICY_WHO_HELP "write who without blanks: 'user:a|user:b+group:c'"
+
+/* Read `who` (a word of a line). 0 also after reports. Used by policy_parse(). */
+int policy_parse_who(struct policy_ast *ast, struct policy_report *report,
+		     const struct policy_place *place, struct policy_span word,
+		     enum policy_verdict verdict, struct policy_range *ret_who);
+
+/* Look up the sets, users and groups that the rules name. 0 also after reports; -ENOMEM. */
+int policy_resolve(struct policy_ast *ast, struct policy_report *report);

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+#include "diag.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report.h"
+#include "util.h"
+
+enum {
+	SHOWN_BYTES = 200,  /* of a source line */
+	SHOWN_BEFORE = 100, /* of them before the caret, when the line is longer */
+};
+
+static const struct {
+	unsigned number;
+	enum policy_severity severity;
+	const char *message;
+} codes[] = {
+#define X(number, severity, name, message) {number, POLICY_##severity, message},
+	POLICY_CODES(X)
+#undef X
+};
+
+static const char *const severity_names[] = {
+	[POLICY_NOTE] = "note",
+	[POLICY_WARNING] = "warning",
+	[POLICY_ERROR] = "error",
+};
+
+static size_t
+code_index(enum policy_code code)
+{
+	size_t i = 0;
+
+	while (i + 1 < ELEMENTS(codes) && codes[i].number != (unsigned)code)
+		i++;
+	return i;
+}
+
+const char *
+policy_diag_code(size_t i, unsigned *ret_number, enum policy_severity *ret_severity)
+{
+	if (i >= ELEMENTS(codes))
+		return NULL;
+	*ret_number = codes[i].number;
+	*ret_severity = codes[i].severity;
+	return codes[i].message;
+}
+
+enum policy_severity
+policy_code_severity(enum policy_code code)
+{
+	return codes[code_index(code)].severity;
+}
+
+static int
+printable(char c, int tabs)
+{
+	return (c >= 0x20 && c < 0x7f) || (tabs && c == '\t');
+}
+
+void
+policy_escape(FILE *out, const char *bytes, size_t length, int tabs)
+{
+	for (size_t i = 0; i < length; i++) {
+		if (printable(bytes[i], tabs))
+			fputc(bytes[i], out);
+		else
+			fprintf(out, "\\x%02x", (unsigned char)bytes[i]);
+	}
+}
+
+static void
+escape_string(FILE *out, const char *string)
+{
+	policy_escape(out, string, strlen(string), 0);
+}
+
+static void
+write_message(FILE *out, enum policy_severity severity, enum policy_code code, const char *argument)
+{
+	const char *message = codes[code_index(code)].message;
+	const char *hole = strchr(message, '%');
+
+	fprintf(out, ": %s[P%03u]: ", severity_names[severity], (unsigned)code);
+	if (!hole) {
+		fputs(message, out);
+	} else {
+		fwrite(message, 1, (size_t)(hole - message), out);
+		escape_string(out, argument ? argument : "");
+		fputs(hole + 1, out);
+	}
+	fputc('\n', out);
+}
+
+/* The line, and below it blanks (tabs where the line has tabs) up to a caret as wide as the span.
+ */
+static void
+write_excerpt(FILE *out, const struct policy_place *place, struct policy_span span)
+{
+	uint32_t from = 0, to = place->length;
+	uint32_t caret_end = span.at + (span.length ? span.length : 1);
+
+	if (to > SHOWN_BYTES) {
+		if (span.at > SHOWN_BEFORE)
+			from = span.at - SHOWN_BEFORE;
+		if (to - from > SHOWN_BYTES)
+			to = from + SHOWN_BYTES;
+	}
+	if (caret_end > to && to > span.at)
+		caret_end = to;
+
+	fprintf(out, "%5u | %s", place->line, from ? "..." : "");
+	policy_escape(out, place->text + from, to - from, 1);
+	fprintf(out, "%s\n      | %s", to < place->length ? "..." : "", from ? "   " : "");
+	for (uint32_t i = from; i < span.at; i++) {
+		if (i < to && place->text[i] == '\t')
+			fputc('\t', out);
+		else
+			fputs(i >= to || printable(place->text[i], 1) ? " " : "    ", out);
+	}
+	for (uint32_t i = span.at; i < caret_end; i++) {
+		fputc(i == span.at ? '^' : '~', out);
+		if (i < to && !printable(place->text[i], 1))
+			fputs("~~~", out);
+	}
+	fputc('\n', out);
+}
+
+static void
+write_entry(FILE *out, const struct policy_source *sources, const struct policy_entry *entry)
+{
+	escape_string(out, sources[entry->place.source].name);
+	fprintf(out, ":%u:%u", entry->place.line, entry->span.at + 1);
+	write_message(out, policy_code_severity(entry->code), entry->code, entry->argument);
+	write_excerpt(out, &entry->place, entry->span);
+	if (entry->help && *entry->help) {
+		fputs("      = help: ", out);
+		escape_string(out, entry->help);
+		fputc('\n', out);
+	}
+}
+
+static int
+compare_entries(const void *a, const void *b)
+{
+	const struct policy_entry *x = a, *y = b;
+	const uint32_t keys[][2] = {
+		{x->place.source, y->place.source},
+		{x->place.line, y->place.line},
+		{x->span.at, y->span.at},
+		{(uint32_t)x->code, (uint32_t)y->code},
+	};
+
+	for (size_t i = 0; i < ELEMENTS(keys); i++)
+		if (keys[i][0] != keys[i][1])
+			return keys[i][0] < keys[i][1] ? -1 : 1;
+	return 0;
+}
+
+static void
+entry_free(struct policy_entry *entry)
+{
+	free(entry->argument);
+	free(entry->help);
+	*entry = (struct policy_entry){0};
+}
+
+void
+policy_report_add(struct policy_report *report, enum policy_code code,
+		  const struct policy_place *place, struct policy_span span, const char *argument,
+		  const char *help, ...)
+{
+	typeof(report->by_severity[0]) *kept = &report->by_severity[policy_code_severity(code)];
+	struct policy_entry entry = {.place = *place, .span = span, .code = code};
+	uint32_t shown = span.length < SHOWN_BYTES ? span.length : SHOWN_BYTES;
+	va_list arguments;
+	size_t at;
+
+	kept->count++;
+	if (kept->n == ELEMENTS(kept->entries)) {
+		if (compare_entries(&entry, &kept->entries[kept->n - 1]) >= 0)
+			return;
+		entry_free(&kept->entries[--kept->n]);
+	}
+	entry.argument = argument ? strdup(argument) : strndup(place->text + span.at, shown);
+	va_start(arguments, help);
+	if (vasprintf(&entry.help, help, arguments) < 0)
+		entry.help = NULL;
+	va_end(arguments);
+
+	for (at = kept->n; at > 0 && compare_entries(&entry, &kept->entries[at - 1]) < 0; at--)
+		kept->entries[at] = kept->entries[at - 1];
+	kept->entries[at] = entry;
+	kept->n++;
+}
+
+static unsigned long *
+counter(struct policy_diag *diag, enum policy_severity severity)
+{
+	switch (severity) {
+	case POLICY_NOTE:
+		return &diag->notes;
+	case POLICY_WARNING:
+		return &diag->warnings;
+	case POLICY_ERROR:
+	default:
+		return &diag->errors;
+	}
+}
+
+void
+policy_report_flush(struct policy_report *report, struct policy_diag *diag)
+{
+	struct policy_entry all[POLICY_DIAG_SHOWN * (POLICY_ERROR + 1)];
+	size_t n = 0;
+
+	for (size_t s = 0; s < ELEMENTS(report->by_severity); s++) {
+		memcpy(all + n, report->by_severity[s].entries,
+		       report->by_severity[s].n * sizeof(all[0]));
+		n += report->by_severity[s].n;
+		*counter(diag, (enum policy_severity)s) += report->by_severity[s].count;
+	}
+	if (n > 0)
+		qsort(all, n, sizeof(all[0]), compare_entries);
+	for (size_t i = 0; i < n; i++) {
+		if (diag->out)
+			write_entry(diag->out, report->sources, &all[i]);
+		entry_free(&all[i]);
+	}
+	for (size_t s = ELEMENTS(report->by_severity); s-- > 0;) {
+		unsigned long more = report->by_severity[s].count - report->by_severity[s].n;
+
+		if (diag->out && more > 0)
+			fprintf(diag->out, "... and %lu more %s%s\n", more, severity_names[s],
+				more == 1 ? "" : "s");
+		report->by_severity[s].n = 0;
+		report->by_severity[s].count = 0;
+	}
+}
+
+void
+policy_diag_file(struct policy_diag *diag, enum policy_code code, enum policy_severity severity,
+		 const char *path, const char *argument, const char *help)
+{
+	unsigned long *count = counter(diag, severity);
+
+	(*count)++;
+	if (!diag->out || *count > POLICY_DIAG_SHOWN)
+		return;
+	escape_string(diag->out, path);
+	write_message(diag->out, severity, code, argument);
+	if (help)
+		fprintf(diag->out, "      = help: %s\n", help);
+}

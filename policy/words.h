@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* The words of the language: verbs, options, kinds of peers. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "policy.h"
+
+/* What an atom of `who` can be. USER and GROUP are part of the image format. */
+enum policy_atom_kind {
+	POLICY_ATOM_ANY = 0,
+	POLICY_ATOM_USER = 1,
+	POLICY_ATOM_GROUP = 2,
+	POLICY_ATOM_UNIT = 3,
+	POLICY_ATOM_LABEL = 4,
+};
+
+struct policy_atom_word {
+	const char *name; /* before the colon */
+	enum policy_atom_kind kind;
+	bool known;   /* to this version */
+	bool in_deny; /* a peer cannot shed it */
+};
+
+/* NULL when there is none of that name. */
+const struct policy_atom_word *policy_atom_find(const char *name, size_t length);
+
+/* One verb, 0 when there is none of that name. */
+unsigned policy_verb_find(const char *name, size_t length);
+
+/* Is this an option, of the language as a whole? */
+bool policy_option_find(const char *name, size_t length);
+
+/* A name of a set or subject: a letter, then letters, digits, `_` and `-`. */
+bool policy_is_name(const char *name, size_t length);
+
+/* `text` is exactly these bytes. */
+bool policy_word_is(const char *word, size_t length, const char *text);

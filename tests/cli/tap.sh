@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# TAP for the scripts beside this file, which source it. Ends with done_testing.
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=${here%/tests/cli}
+fdbroker=${BUILD:-$root/build}/fdbroker
+tests=0 failed=0
+unset FDBROKER_SOCKET
+
+if [[ ! -x $fdbroker ]]; then
+	echo "1..0 # SKIP $fdbroker is not built"
+	exit 0
+fi
+
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/fdbroker-cli.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+
+# ok NAME COMMAND...: the command succeeds.
+ok() {
+	local name=$1
+	shift
+	((++tests))
+	if "$@"; then
+		echo "ok $tests - $name"
+	else
+		((++failed))
+		echo "not ok $tests - $name"
+		[[ ! ${status:-} ]] || printf '# status %s\n# out: %s\n# err: %s\n' "$status" "${out//$'\n'/$'\n'# }" "${err//$'\n'/$'\n'# }"
+	fi
+}
+
+skip() {
+	((++tests))
+	echo "ok $tests # SKIP $1"
+}
+
+# run ARGUMENT...: sets status, out and err.
+run() {
+	"$fdbroker" "$@" >"$scratch/.out" 2>"$scratch/.err" </dev/null
+	status=$?
+	out=$(<"$scratch/.out")
+	err=$(<"$scratch/.err")
+}
+
+# exits NAME STATUS ARGUMENT...: run, and look at the exit status.
+exits() {
+	local name=$1 wanted=$2
+	shift 2
+	run "$@"
+	ok "$name: exit $wanted" test "$status" -eq "$wanted"
+}
+
+has() { [[ $1 == *"$2"* ]]; }
+lacks() { [[ $1 != *"$2"* ]]; }
+is() { [[ $1 == "$2" ]]; }
+
+out_has() { ok "$1" has "$out" "$2"; }
+err_has() { ok "$1" has "$err" "$2"; }
+
+done_testing() {
+	echo "1..$tests"
+	exit $((failed > 0))
+}

@@ -1,0 +1,137 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Help, usage errors, and that every place which lists subcommands and options lists all of them.
+# shellcheck disable=SC2154
+. "$(dirname "$0")/tap.sh"
+
+exits 'no subcommand' 2
+err_has 'it says so' 'no subcommand'
+ok 'nothing on standard output' test -z "$out"
+exits 'help' 0 help
+help=$out
+exits '--help' 0 --help
+ok '--help is help' is "$out" "$help"
+exits '-h' 0 -h
+exits '--version' 0 --version
+ok 'the version' has "$out" 'fdbroker '
+exits '-V' 0 -V
+
+mapfile -t commands < <(sed -n '/^Subcommands:/,/^$/s/^  \([a-z]\{1,\}\) .*/\1/p' <<<"$help")
+ok 'help lists the subcommands' is "${commands[*]}" 'cat open check can status reload help'
+for c in "${commands[@]}"; do
+	exits "help $c" 0 help "$c"
+	text=$out
+	exits "$c --help" 0 "$c" --help
+	ok "$c --help is help $c" is "$out" "$text"
+	ok "$c: usage line" has "$out" "Usage: fdbroker $c"
+	ok "$c: no line is too long" test -z "$(awk 'length > 100' <<<"$out")"
+	ok "$c: exit codes" has "${out}Exit: help" 'Exit: '
+	exits "$c: unknown option" 2 "$c" --no-such-option
+	err_has "$c: says where help is" "Try 'fdbroker help $c'."
+done
+
+exits 'mistyped subcommand' 2 relaod
+err_has 'did you mean' "did you mean 'reload'?"
+exits 'help for a mistyped subcommand' 2 help chekc
+err_has 'did you mean, in help' "did you mean 'check'?"
+exits 'nothing like a subcommand' 2 frobnicate
+ok 'no guess then' lacks "$err" 'did you mean'
+exits 'a beginning of a subcommand' 2 stat
+err_has 'did you mean, by the beginning' "did you mean 'status'?"
+exits 'mistyped option' 2 status --jsno
+err_has 'did you mean, options' "did you mean '--json'?"
+exits 'mistyped global option' 2 --sokcet=/x status
+err_has 'did you mean, global options' "did you mean '--socket'?"
+exits 'option without its value' 2 status --admin
+err_has 'it needs one' "'--admin' needs a value"
+exits 'option with an empty value' 2 status --admin=
+exits 'value where none is taken' 2 status --json=1
+err_has 'it takes none' 'takes no value'
+exits 'an option of another subcommand' 2 check --json
+exits 'unknown letter' 2 -x
+exits 'a control character in a subcommand' 2 $'\e[31mcat'
+ok 'it is escaped' has "$err" '\x1b[31mcat'
+
+exits 'cat without a path' 2 cat
+exits 'open without a path' 2 open
+exits 'open without a program' 2 open /x
+exits 'open with nothing behind --' 2 open /x --
+exits 'open with the program before --' 2 open /x true
+exits 'open with two paths' 2 open /x /y -- true
+err_has 'the program stands behind --' "behind '--'"
+for flags in reed '' 'read,' append trunc read,append create; do
+	exits "open --flags='$flags'" 2 open --flags "$flags" /x -- true
+done
+exits 'open --flags=wirte' 2 open --flags=wirte /x -- true
+err_has 'did you mean, flags' "did you mean 'write'?"
+for fd in x -1 1x ' 1' 99999999999999999999 1000000000; do
+	exits "open --fd='$fd'" 2 open --fd="$fd" /x -- true
+done
+exits 'can with two operands' 2 can user:0 read
+exits 'can with four operands' 2 can user:0 read /x /y
+exits 'status with an operand' 2 status x
+exits 'reload with an operand' 2 reload x
+exits 'help with two operands' 2 help cat open
+
+if [[ -w /dev/full ]]; then
+	"$fdbroker" help >/dev/full 2>"$scratch/.err"
+	status=$? err=$(<"$scratch/.err") out=
+	ok 'a full standard output is an error' test "$status" -eq 1
+	err_has 'it says so' 'standard output'
+fi
+
+# Manual page and completion know what the program knows.
+mapfile -t options < <(for c in '' "${commands[@]}"; do "$fdbroker" ${c:+"$c"} --help; done |
+	sed -n 's/^  \(   \|-.,\) --\([a-z]*\).*/\2/p' | sort -u)
+ok 'there are options' test "${#options[@]}" -ge 8
+page=$root/cli/fdbroker.1
+for c in "${commands[@]}"; do
+	ok "manual page: $c" grep -Eq "^(\.It )?\.?Cm $c( |$)|^\.It Cm $c( |$)" "$page"
+done
+for o in "${options[@]}"; do
+	ok "manual page: --$o" grep -Eq "^\.It Fl (. , Fl )?-$o( |$)" "$page"
+done
+for code in 0 1 2 126 127; do
+	ok "manual page: exit $code" grep -qx "\.It $code" "$page"
+done
+if command -v mandoc >/dev/null; then
+	ok 'manual page: mandoc finds nothing' mandoc -Tlint -W warning "$page"
+else
+	skip 'no mandoc'
+fi
+
+. "$root/cli/completion.bash"
+complete_line() {
+	COMP_LINE="fdbroker $1" COMP_POINT=$((${#1} + 9)) COMPREPLY=()
+	_fdbroker
+	completed=$(printf '%s\n' "${COMPREPLY[@]}")
+}
+unset status
+complete_line ''
+ok 'completion: subcommands' is "$completed" "$(printf '%s\n' "${commands[@]}")"
+complete_line 'help '
+ok 'completion: subcommands of help' is "$completed" "$(printf '%s\n' "${commands[@]}")"
+complete_line --
+ok 'completion: global options' is "$(sort <<<"$completed")" $'--admin\n--help\n--socket\n--version'
+for c in "${commands[@]}"; do
+	complete_line "$c --"
+	wanted=$("$fdbroker" help "$c" | sed -n 's/^  \(   \|-.,\) \(--[a-z]*\).*/\2/p' | sort)
+	ok "completion: options of $c" is "$(grep -vx -- -- <<<"$completed" | sort)" "$wanted"
+done
+complete_line 'open --flags=write,app'
+ok 'completion: flags' is "$completed" 'write,append'
+complete_line 'can user:root read,wr'
+ok 'completion: verbs' is "$completed" 'read,write'
+complete_line 'can us'
+ok 'completion: WHO' is "$completed" 'user:'
+COMP_WORDBREAKS=$' \t\n"\'><=;|&(:' complete_line 'can user:roo'
+ok 'completion: users, with the colon between words' is "$completed" root
+COMP_WORDBREAKS=$' \t\n"\'><=;|&(' complete_line 'can group:7+user:roo'
+ok 'completion: users, behind another atom' is "$completed" group:7+user:root
+mkdir "$scratch/policy.d"
+complete_line "check --policy $scratch/pol"
+ok 'completion: directories' is "$completed" "$scratch/policy.d"
+complete_line "--socket=$scratch/pol"
+ok 'completion: a path behind =' is "$completed" "$scratch/policy.d"
+
+done_testing

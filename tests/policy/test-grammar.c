@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT */
+/* What is a policy, and what is said about text that is none. */
+#include <errno.h>
+#include <time.h>
+
+#include "policy-test.h"
+#include "policy/dropin.h"
+
+static bool seen[100]; /* codes in messages */
+
+static void
+note_codes(const char *messages)
+{
+	const char *at = messages;
+
+	while ((at = strstr(at, "[P")) != NULL) {
+		unsigned code = (unsigned)strtoul(at += 2, NULL, 10);
+
+		if (code < ELEMENTS(seen))
+			seen[code] = true;
+	}
+}
+
+static void
+check_messages(const char *name, const char *text, size_t size, const char *expected)
+{
+	const struct policy_source source = {"t.policy", text, size};
+	struct compiled c = compile_sources(&source, 1);
+
+	assert_int_equal(c.result, -EBADMSG);
+	if (strcmp(c.messages, expected) != 0)
+		fail_msg("%s: expected\n%sgot\n%s", name, expected, c.messages);
+	note_codes(c.messages);
+	compiled_free(&c);
+}
+
+/* Cut at a line that begins with mark: the end of what is before; NULL: there is none. */
+static char *
+cut(char *text, const char *mark)
+{
+	char *at = strstr(text, mark);
+
+	if (at)
+		at[1] = '\0'; /* behind the newline */
+	return at ? at + strlen(mark) : NULL;
+}
+
+static void
+test_file_of_cases(void **state)
+{
+	FILE *in = fopen("tests/policy/grammar.cases", "re");
+	char *all, *at, *next;
+	size_t size, n = 0;
+
+	(void)state;
+	assert_non_null(in);
+	assert_int_equal(policy_file_read(fileno(in), 1 << 20, &all, &size), 0);
+	fclose(in);
+	for (at = cut(all, "\n=== "); at; at = next, n++) {
+		char *text = strchr(at, '\n'), *messages;
+
+		assert_non_null(text);
+		*text++ = '\0';
+		next = cut(text, "\n=== ");
+		messages = cut(text, "\n---\n");
+		assert_non_null(messages);
+		check_messages(at, text, strlen(text), messages);
+	}
+	assert_true(n > 25);
+	free(all);
+}
+
+static const struct {
+	const char *name;
+	const char *text;
+	const char *messages;
+} bytes_cases[] = {
+	{"nothing", "",
+	 "t.policy:1:1: error[P005]: a policy file begins with 'policy 1'\n"
+	 "    1 | \n"
+	 "      | ^\n"
+	 "      = help: write 'policy 1'; a link to /dev/null masks a file\n"},
+	{"UTF-8, and what turns writing round",
+	 "policy 1\nallow user:1 read /\xc3\xa9/a?b # \xe2\x80\xae\n",
+	 "t.policy:2:24: error[P016]: '?' must be escaped\n"
+	 "    2 | allow user:1 read /\\xc3\\xa9/a?b # \\xe2\\x80\\xae\n"
+	 "      |                              ^\n"
+	 "      = help: '*' matches any characters; write '\\x3f' for the character itself\n"},
+	{"a caret below bytes that are shown longer", "policy 1\nallow \xff\xfe read /a\n",
+	 "t.policy:2:7: error[P024]: '\\xff\\xfe' does not say who\n"
+	 "    2 | allow \\xff\\xfe read /a\n"
+	 "      |       ^~~~~~~~\n"
+	 "      = help: write 'any', 'user:NAME' or 'group:NAME'; '+' joins what must hold "
+	 "together, '|' alternatives\n"},
+	{"lines of DOS", "policy 1\nallow user:1 read /a\r\n",
+	 "t.policy:2:21: error[P003]: control byte \\x0d\n"
+	 "    2 | allow user:1 read /a\\x0d\n"
+	 "      |                     ^~~~\n"
+	 "      = help: end lines as UNIX does: sed -i 's/\\r$//' FILE\n"},
+	{"an escape sequence in a comment", "policy 1\nallow user:1 read /a # \x1b[2Jx\n",
+	 "t.policy:2:24: error[P003]: control byte \\x1b\n"
+	 "    2 | allow user:1 read /a # \\x1b[2Jx\n"
+	 "      |                        ^~~~\n"
+	 "      = help: in a pattern write it as '\\x' and two digits\n"},
+	{"DEL", "policy 1\nallow user:1 read /a\x7f\n",
+	 "t.policy:2:21: error[P003]: control byte \\x7f\n"
+	 "    2 | allow user:1 read /a\\x7f\n"
+	 "      |                     ^~~~\n"
+	 "      = help: in a pattern write it as '\\x' and two digits\n"},
+	{"a file that is cut off", "policy 1\nallow user:1 read /a",
+	 "t.policy:2:21: error[P035]: the last line has no end: is the file cut off?\n"
+	 "    2 | allow user:1 read /a\n"
+	 "      |                     ^\n"
+	 "      = help: if the file is whole, end its last line\n"},
+	{"a file that is cut off behind a comma", "policy 1\nallow user:1 read,",
+	 "t.policy:2:19: error[P009]: the statement is not complete: it needs a target\n"
+	 "    2 | allow user:1 read,\n"
+	 "      |                   ^\n"
+	 "      = help: write: allow WHO VERBS TARGET... [except TARGET...]\n"
+	 "t.policy:2:19: error[P010]: unknown verb ''\n"
+	 "    2 | allow user:1 read,\n"
+	 "      |                   ^\n"
+	 "      = help: verbs are read, write, create, stat, list, joined by ',' without blanks\n"
+	 "t.policy:2:19: error[P035]: the last line has no end: is the file cut off?\n"
+	 "    2 | allow user:1 read,\n"
+	 "      |                   ^\n"
+	 "      = help: if the file is whole, end its last line\n"},
+};
+
+static void
+test_bytes(void **state)
+{
+	static const char nul[] = "policy 1\nallow\0 x\nfoo\n";
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(bytes_cases); i++)
+		check_messages(bytes_cases[i].name, bytes_cases[i].text,
+			       strlen(bytes_cases[i].text), bytes_cases[i].messages);
+	check_messages("a NUL byte ends the file", nul, sizeof(nul) - 1,
+		       "t.policy:2:6: error[P002]: this is not a text file: it holds a NUL byte\n"
+		       "    2 | allow\\x00 x\n"
+		       "      |      ^~~~\n"
+		       "      = help: nothing after this byte was read\n");
+}
+
+static const char *const good[] = {
+	"",
+	"# comment\n   # another\n\t\n",
+	"allow any read /",
+	"allow any read /a # comment",
+	"allow any read /a#b /a=b /a,b /a|b+c:d @x\nset @x = /!a /\"b\" /'c' /~",
+	"\tallow   any\tread,stat,list\t/a   except\t/b  ",
+	"deny user:0 any /** except /a",
+	"allow user:1 read,write,create,stat,list /**/*/**/a*b",
+	"set @unused-set_1 = /a",
+	"allow user:_apt-not-there|user:a.b@c$ read /a",
+	"allow any+user:5 write /a",
+	"deny any+user:5|any write /a",
+};
+
+static void
+test_good(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(good); i++) {
+		struct compiled c = compile_rules(good[i]);
+
+		assert_int_equal(c.diag.errors, 0);
+		compiled_free(&c);
+	}
+}
+
+/* A warning does not stop a policy, and is seen in one that is good. */
+static void
+test_warning(void **state)
+{
+	struct compiled c = compile_text("policy 1\nallow group:no-such-x|user:0 read /a\n");
+
+	(void)state;
+	assert_int_equal(c.result, 0);
+	assert_int_equal(c.diag.errors, 0);
+	assert_int_equal(c.diag.warnings, 1);
+	assert_string_equal(
+		c.messages,
+		"t.policy:2:13: warning[P028]: there is no group 'no-such-x': THIS PART OF THE "
+		"RULE "
+		"MATCHES NOBODY\n"
+		"    2 | allow group:no-such-x|user:0 read /a\n"
+		"      |             ^~~~~~~~~\n"
+		"      = help: create it, or write 'group:' and a number for an id without an "
+		"entry\n");
+	note_codes(c.messages);
+	compiled_free(&c);
+}
+
+/* Files in order, whichever pass of the compiler finds what is wrong. Names are not trusted. */
+static void
+test_files_in_order(void **state)
+{
+	static const char a[] = "policy 1\nallow any read @x\nallow any read /?\n";
+	static const char b[] = "policy 1\ndeny user:no-such-x any /\nfoo\n";
+	const struct policy_source sources[] = {{"a\x1b[31m\n", a, sizeof(a) - 1},
+						{"b", b, sizeof(b) - 1}};
+	struct compiled c = compile_sources(sources, 2);
+	const char *at = c.messages;
+	static const char *const order[] = {"a\\x1b[31m\\x0a:2:16: error[P020]",
+					    "a\\x1b[31m\\x0a:3:17: error[P016]",
+					    "b:2:11: error[P027]", "b:3:1: error[P007]"};
+
+	(void)state;
+	assert_int_equal(c.result, -EBADMSG);
+	assert_int_equal(c.diag.errors, 4);
+	for (size_t i = 0; i < ELEMENTS(order); i++) {
+		at = strstr(at, order[i]);
+		assert_non_null(at);
+	}
+	assert_null(strchr(c.messages, '\x1b'));
+	compiled_free(&c);
+}
+
+static size_t
+count(const char *text, const char *part)
+{
+	size_t n = 0;
+
+	while ((text = strstr(text, part)) != NULL) {
+		text += strlen(part);
+		n++;
+	}
+	return n;
+}
+
+static void
+test_first_hundred(void **state)
+{
+	char *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	struct compiled c;
+
+	(void)state;
+	fputs("policy 1\n", out);
+	for (int i = 0; i < 150; i++)
+		fputs("deny user:no-such-x any /\n", out);
+	/* Found before those above, but below them. */
+	for (int i = 0; i < 1000; i++)
+		fputs("foo\nallow user:no-such-x read /\n", out);
+	fclose(out);
+	c = compile_text(text);
+	assert_int_equal(c.result, -EBADMSG);
+	assert_int_equal(c.diag.errors, 1150);
+	assert_int_equal(c.diag.warnings, 1000);
+	assert_int_equal(count(c.messages, "error[P027]"), 100);
+	assert_int_equal(count(c.messages, "error[P007]"), 0);
+	assert_int_equal(count(c.messages, "warning[P028]"), 100);
+	assert_non_null(strstr(c.messages, "t.policy:101:11: error"));
+	assert_null(strstr(c.messages, "t.policy:102:"));
+	assert_non_null(
+		strstr(c.messages, "... and 1050 more errors\n... and 900 more warnings\n"));
+	compiled_free(&c);
+	free(text);
+}
+
+/* 8 MiB of anything: not long, and not much is said. */
+static void
+test_bounded(void **state)
+{
+	const size_t size = 8 << 20;
+	char *text = malloc(size + 1);
+	struct policy_source source = {"t.policy", text, size};
+	uint64_t random = 1;
+	clock_t start = clock();
+
+	(void)state;
+	for (int kind = 0; kind < 5; kind++) {
+		struct compiled c;
+
+		for (size_t i = 0; i < size; i++) {
+			random = random * 6364136223846793005u + 1442695040888963407u;
+			text[i] = kind == 0   ? (char)(random >> 56)
+				  : kind == 1 ? (char)((random >> 56) % 255 + 1)
+				  : kind == 2 ? 'x'
+				  : kind == 3 ? "x x\n"[i % 4]
+					      : "allow any|any+any read /*/*\n"[i % 28];
+		}
+		memcpy(text, "policy 1\n", 9);
+		text[size] = '\0';
+		c = compile_sources(&source, 1);
+		assert_int_equal(c.result, -EBADMSG);
+		assert_true(c.messages_size < 200000);
+		note_codes(c.messages);
+		compiled_free(&c);
+	}
+	assert_true((clock() - start) / CLOCKS_PER_SEC < 20);
+	free(text);
+}
+
+/* Limits that no text in the table can reach. */
+static void
+test_limits(void **state)
+{
+	char *text = malloc(200000);
+	struct policy_source huge = {"t.policy", "", (size_t)POLICY_FILE_BYTES_MAX + 1};
+	struct compiled c;
+
+	(void)state;
+	strcpy(text, "policy 1\nallow any read");
+	for (size_t n = strlen(text); n < 9 + 65536; n = strlen(text))
+		strcpy(text + n, " /a/*");
+	text[9 + 65536] = '\n';
+	text[9 + 65536 + 1] = '\0';
+	c = compile_text(text);
+	assert_int_equal(c.result, 0);
+	compiled_free(&c);
+	text[9 + 65536] = '/';
+	strcpy(text + 9 + 65536 + 1, "\n");
+	c = compile_text(text);
+	assert_int_equal(c.result, -EBADMSG);
+	assert_non_null(strstr(c.messages, "t.policy:2:65537: error[P004]: the line is longer"));
+	note_codes(c.messages);
+	compiled_free(&c);
+
+	/* 256 places are what a worker holds. */
+	strcpy(text, "policy 1\n");
+	for (int i = 0; i < 256; i++)
+		sprintf(text + strlen(text), "allow user:0 read /d/%d\n", i);
+	c = compile_text(text);
+	assert_int_equal(c.result, 0);
+	compiled_free(&c);
+	strcat(text, "allow user:0 read /d/x\n");
+	c = compile_text(text);
+	assert_int_equal(c.result, -EBADMSG);
+	assert_non_null(strstr(c.messages, "t.policy:2:12: error[P036]: the rules of '0' reach"));
+	note_codes(c.messages);
+	compiled_free(&c);
+
+	/* Refused by its size, before a byte of it is read. */
+	c = compile_sources(&huge, 1);
+	assert_int_equal(c.result, -EBADMSG);
+	note_codes(c.messages);
+	compiled_free(&c);
+
+	strcpy(text, "policy 1\nallow user:1 read /");
+	memset(text + strlen(text), 'n', 256);
+	strcpy(text + strlen("policy 1\nallow user:1 read /") + 256, "\n");
+	c = compile_text(text);
+	assert_non_null(strstr(c.messages, "t.policy:2:20: error[P019]: this pattern matches no "
+					   "path: a path component has at most 255 bytes\n"));
+	compiled_free(&c);
+	strcpy(text, "policy 1\nallow user:1 read ");
+	for (int i = 0; i < 65; i++)
+		strcat(text, "/a");
+	strcat(text, "\n");
+	c = compile_text(text);
+	assert_non_null(strstr(c.messages, "t.policy:2:148: error[P019]: this pattern matches no "
+					   "path: a path has at most 64 components\n"));
+	note_codes(c.messages);
+	compiled_free(&c);
+	free(text);
+}
+
+/* Each code about text is the subject of a test above. */
+static void
+test_every_code(void **state)
+{
+	enum policy_severity severity;
+	unsigned number;
+
+	(void)state;
+	for (size_t i = 0; policy_diag_code(i, &number, &severity); i++)
+		if (number > 1 && number < 40 && !seen[number])
+			fail_msg("P%03u is not tested", number);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_file_of_cases),  cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_good),           cmocka_unit_test(test_warning),
+		cmocka_unit_test(test_files_in_order), cmocka_unit_test(test_first_hundred),
+		cmocka_unit_test(test_bounded),        cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_every_code),
+	};
+
+	return cmocka_run_group_tests_name("grammar", tests, NULL, NULL);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A client for the TAP scripts.
+ *
+ *     tool-client loop N PATH...      open each path N times; says how often which errno came
+ *     tool-client until FILE PATH...  the same until FILE exists
+ *     tool-client steps PATH          for each line on standard input open PATH once and say what
+ * came
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client-lib/fdbroker.h"
+
+static unsigned long counts[200];
+
+static void
+open_once(const char *path)
+{
+	int fd = broker_open(path, O_RDONLY);
+
+	counts[fd < 0 ? (unsigned)errno % 200 : 0]++;
+	if (fd >= 0)
+		close(fd);
+}
+
+static int
+report(void)
+{
+	int r = 0;
+
+	for (int i = 0; i < 200; i++) {
+		if (counts[i] > 0)
+			printf("%s %lu\n", i == 0 ? "ok" : strerrorname_np(i), counts[i]);
+		if (i > 0 && counts[i] > 0)
+			r = 1;
+	}
+	return r;
+}
+
+int
+main(int argc, char **argv)
+{
+	char line[16];
+
+	if (argc >= 4 && strcmp(argv[1], "loop") == 0) {
+		for (long n = strtol(argv[2], NULL, 10); n > 0; n--)
+			for (int i = 3; i < argc; i++)
+				open_once(argv[i]);
+		return report();
+	}
+	if (argc >= 4 && strcmp(argv[1], "until") == 0) {
+		while (access(argv[2], F_OK) < 0)
+			for (int i = 3; i < argc; i++)
+				open_once(argv[i]);
+		return report();
+	}
+	if (argc == 3 && strcmp(argv[1], "steps") == 0) {
+		while (fgets(line, sizeof(line), stdin)) {
+			int fd = broker_open(argv[2], O_RDONLY);
+
+			printf("%s\n", fd < 0 ? strerrorname_np(errno) : "ok");
+			fflush(stdout);
+			if (fd >= 0)
+				close(fd);
+		}
+		return 0;
+	}
+	return 2;
+}
