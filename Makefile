@@ -7,13 +7,24 @@ VERSION = 0.1.0
 B       ?= build
 CC      ?= cc
 CFLAGS  ?= -O2 -g
-PREFIX  ?= /usr
-LIBEXEC ?= $(PREFIX)/libexec/fdbroker
-LIBDIR  ?= $(PREFIX)/lib
-MANDIR  ?= $(PREFIX)/share/man
-UNITDIR ?= $(PREFIX)/lib/systemd/system
+PREFIX      ?= /usr
+BINDIR      ?= $(PREFIX)/bin
+SBINDIR     ?= $(PREFIX)/sbin
+LIBEXEC     ?= $(PREFIX)/libexec/fdbroker
+LIBDIR      ?= $(PREFIX)/lib
+MANDIR      ?= $(PREFIX)/share/man
+UNITDIR     ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+COMPLETIONS ?= $(PREFIX)/share/bash-completion/completions
 
 all: programs library
+
+# V=1 shows the whole commands.
+ifeq ($(V),1)
+run = $(2)
+else
+run = @echo "  $(1)	$@"; $(2)
+endif
 
 # --- flags ---------------------------------------------------------------------------------------
 # Each flag is tried once with the compiler at hand; what it does not know is left out.
@@ -38,20 +49,23 @@ CFLAGS         := -O1 -g
 endif
 
 FLAGS := $(B)/flags-$(notdir $(firstword $(CC))).mk
-ifeq ($(filter help clean deps,$(MAKECMDGOALS)),)
+ifeq ($(filter help clean deps format,$(MAKECMDGOALS)),)
 include $(FLAGS)
 endif
 
-$(FLAGS): Makefile
+# The first thing that is made, and so also where it shows that something is missing.
+INSTALLING = $(filter demo check bench-quick lint,$(MAKECMDGOALS))
+$(FLAGS): Makefile tests/deps.sh
+	@tests/deps.sh $(if $(INSTALLING),install,check) $(filter lint,$(MAKECMDGOALS))
 	@mkdir -p $(@D)
-	@try() { echo 'int main(void){return 0;}' | $(CC) -O2 -Werror \
-		"$$@" -x c -o $@.try - 2>/dev/null; }; \
+	@try() { echo 'int main(void){return 0;}' | $(CC) -O2 -Werror "$$@" -x c -o $@.try - 2>/dev/null; }; \
 	keep() { printf '%s =' $$1; shift; for f; do try $$f && printf ' %s' $$f; done; echo; }; \
 	{ keep WARNINGS $(WANT_WARNINGS); keep HARDENING $(WANT_HARDENING); \
 	  keep LINKING $(WANT_LINKING); } > $@.new; rm -f $@.try; mv $@.new $@
 
 CPPFLAGS_OURS = -D_GNU_SOURCE -DFDBROKER_VERSION='"$(VERSION)"' -DFDBROKER_LIBEXEC='"$(LIBEXEC)"' -I.
-CFLAGS_OURS   = -std=gnu17 $(WARNINGS) $(HARDENING) -fvisibility=hidden -ffile-prefix-map=$(CURDIR)/=
+CFLAGS_OURS   = -std=gnu17 $(WARNINGS) $(HARDENING) -fvisibility=hidden -ffunction-sections -fdata-sections \
+	-ffile-prefix-map=$(CURDIR)/=
 
 # --- what is built from what: the folder is the process -------------------------------------------
 
@@ -76,49 +90,123 @@ $(B)/shared.a: $(SHARED)
 $(B)/libfdbroker.a: $(LIBRARY)
 $(B)/%.a:
 	@rm -f $@
-	$(AR) rcsD $@ $^
+	$(call run,AR,$(AR) rcsD $@ $^)
 
-link = $(CC) $(CFLAGS) $(HARDENING) $(LDFLAGS) $(LINKING) -pie -o $@ $(filter %.o %.a,$^) $(1)
+link = $(CC) $(CFLAGS) $(HARDENING) $(LDFLAGS) $(LINKING) -Wl,--gc-sections -pie -o $@ $(filter %.o %.a,$^) $(1)
 
 $(B)/fdbrokerd: $(DAEMON) $(B)/shared.a $(B)/policy.a $(B)/libfdbroker.a
-	$(call link,-lcap)
+	$(call run,LINK,$(call link,-lcap))
 $(B)/fdbroker-worker: $(WORKER) $(B)/shared.a $(B)/policy.a $(B)/libfdbroker.a
-	$(call link,-lcap -lseccomp)
+	$(call run,LINK,$(call link,-lcap -lseccomp))
 $(B)/fdbroker-log: $(LOG) $(B)/shared.a $(B)/libfdbroker.a
-	$(call link,-lcap -lseccomp)
+	$(call run,LINK,$(call link,-lcap -lseccomp))
 $(B)/fdbroker-compile: $(B)/policy/fdbroker-compile.o $(B)/policy.a
-	$(call link)
+	$(call run,LINK,$(call link))
 $(B)/fdbroker: $(CLI) $(B)/policy.a $(B)/libfdbroker.a
-	$(call link,-ljansson)
+	$(call run,LINK,$(call link,-ljansson))
 
+comma := ,
 SONAME = libfdbroker.so.0
 $(B)/libfdbroker.so: $(LIBRARY) client-lib/libfdbroker.map
-	$(CC) $(CFLAGS) $(HARDENING) $(LDFLAGS) $(LINKING) -shared -Wl,-soname,$(SONAME) \
-		-Wl,--version-script=client-lib/libfdbroker.map -o $@ $(LIBRARY)
+	$(call run,LINK,$(CC) $(CFLAGS) $(HARDENING) $(LDFLAGS) $(LINKING) -shared -Wl$(comma)-soname$(comma)$(SONAME) \
+		-Wl$(comma)--version-script=client-lib/libfdbroker.map -o $@ $(LIBRARY))
 
 $(B)/%.o: %.c $(FLAGS)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_OURS) $(CPPFLAGS) $(CFLAGS_OURS) $(CFLAGS) -fPIC -MMD -MP -c -o $@ $<
+	$(call run,CC,$(CC) $(CPPFLAGS_OURS) $(CPPFLAGS) $(CFLAGS_OURS) $(CFLAGS) -fPIC -MMD -MP -c -o $@ $<)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 # --- tests ----------------------------------------------------------------------------------------
-# tests/DIR/test-NAME.c: a cmocka program of its own; tests/DIR/NAME.t: a TAP script.
+# tests/DIR/test-NAME.c: a cmocka program of its own; tests/DIR/NAME.t: a TAP script; tool-NAME.c: for those.
 
 UNIT_TESTS = $(patsubst %.c,$(B)/%,$(wildcard tests/*/test-*.c))
-TEST_TOOLS = $(patsubst %.c,$(B)/%,$(wildcard tests/*/tool-*.c))
+TEST_TOOLS = $(patsubst %.c,$(B)/%,$(wildcard tests/*/tool-*.c) tests/bench/bench-quick.c)
 SCRIPTS    = $(wildcard tests/*/*.t)
+RUN        = BUILD=$(abspath $(B)) CMOCKA_MESSAGE_OUTPUT=TAP
 
 $(B)/tests/%: $(B)/tests/%.o $(B)/shared.a $(B)/policy.a $(B)/libfdbroker.a
-	$(call link,-lcmocka -lcap -lseccomp)
+	$(call run,LINK,$(call link,-lcmocka -lcap -lseccomp))
 .SECONDARY:
 
 tests: $(UNIT_TESTS) $(TEST_TOOLS)
 
 check: all tests
-	BUILD=$(abspath $(B)) CMOCKA_MESSAGE_OUTPUT=TAP prove -j2 -e '' $(UNIT_TESTS) $(SCRIPTS)
+	@$(RUN) prove -j2 -e '' $(UNIT_TESTS) $(SCRIPTS)
+
+demo: all tests
+	@$(RUN) tests/demo.sh
+
+bench-quick: all tests
+	@$(B)/tests/bench/bench-quick $(B)
+
+# --- lint -----------------------------------------------------------------------------------------
+
+SOURCES = $(wildcard policy/*.[ch] client-lib/*.[ch] broker/*.[ch] broker/*/*.[ch] cli/*.[ch] tests/*.[ch] tests/*/*.[ch])
+SHELL_SOURCES = $(wildcard tests/*.sh tests/*/*.sh tests/*/*.t .ci/run)
+MAN = $(wildcard broker/*/*.[0-9] client-lib/*.[0-9] policy/*.[0-9] cli/*.[0-9])
+
+lint: all
+	clang-format --dry-run -Werror $(SOURCES)
+	shellcheck -x -e SC1091 $(SHELL_SOURCES)
+	for page in $(MAN); do mandoc -Tlint -W warning $$page || exit 1; done
+	tests/lint/includes.sh
+	tests/lint/functions.sh
+	tests/lint/calls.sh $(B)
+	$(MAKE) B=$(B)/warnings-gcc CC=gcc CPPFLAGS=-Werror all tests
+	$(MAKE) B=$(B)/warnings-clang CC=clang CPPFLAGS=-Werror all tests
+
+format:
+	clang-format -i $(SOURCES)
+
+# --- install --------------------------------------------------------------------------------------
+
+INSTALLED = $(SBINDIR)/fdbrokerd $(BINDIR)/fdbroker $(addprefix $(LIBEXEC)/,fdbroker-worker fdbroker-compile fdbroker-log) \
+	$(LIBDIR)/$(SONAME).$(VERSION) $(LIBDIR)/$(SONAME) $(LIBDIR)/libfdbroker.so $(LIBDIR)/libfdbroker.a \
+	$(LIBDIR)/pkgconfig/fdbroker.pc $(PREFIX)/include/fdbroker.h \
+	$(addprefix $(UNITDIR)/,fdbroker.socket fdbroker.service) $(SYSUSERSDIR)/fdbroker.conf $(COMPLETIONS)/fdbroker \
+	$(foreach page,$(MAN),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+
+put = install -D -m $(1) $(2) $(DESTDIR)$(3)
+install: all
+	$(call put,755,$(B)/fdbrokerd,$(SBINDIR)/fdbrokerd)
+	$(call put,755,$(B)/fdbroker,$(BINDIR)/fdbroker)
+	for helper in worker compile log; do $(call put,755,$(B)/fdbroker-$$helper,$(LIBEXEC)/fdbroker-$$helper) || exit 1; done
+	$(call put,755,$(B)/libfdbroker.so,$(LIBDIR)/$(SONAME).$(VERSION))
+	ln -sf $(SONAME).$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libfdbroker.so
+	$(call put,644,$(B)/libfdbroker.a,$(LIBDIR)/libfdbroker.a)
+	$(call put,644,client-lib/fdbroker.h,$(PREFIX)/include/fdbroker.h)
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' client-lib/fdbroker.pc.in > $(B)/fdbroker.pc
+	$(call put,644,$(B)/fdbroker.pc,$(LIBDIR)/pkgconfig/fdbroker.pc)
+	$(call put,644,systemd/fdbroker.socket,$(UNITDIR)/fdbroker.socket)
+	sed -e 's|/usr/sbin|$(SBINDIR)|' -e 's|/usr/bin|$(BINDIR)|' systemd/fdbroker.service > $(B)/fdbroker.service
+	$(call put,644,$(B)/fdbroker.service,$(UNITDIR)/fdbroker.service)
+	$(call put,644,systemd/fdbroker.sysusers,$(SYSUSERSDIR)/fdbroker.conf)
+	$(call put,644,cli/completion.bash,$(COMPLETIONS)/fdbroker)
+	for page in $(MAN); do $(call put,644,$$page,$(MANDIR)/man$${page##*.}/$${page##*/}) || exit 1; done
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	-rmdir $(DESTDIR)$(LIBEXEC)
+
+# --- the rest -------------------------------------------------------------------------------------
+
+deps:
+	@tests/deps.sh install
 
 clean:
 	rm -rf build
 
-.PHONY: all programs library tests check clean
+help:
+	@echo "make              build everything into build/"
+	@echo "make demo         show what it is for, on a real broker in a temporary directory"
+	@echo "make check        run the tests (as root: all of them); SANITIZE=1 with ASan and UBSan"
+	@echo "make bench-quick  open(2), the least that a broker can cost, and this one"
+	@echo "make lint         formatting, warnings with gcc and clang, who includes and calls what"
+	@echo "make format       let clang-format put the sources in order"
+	@echo "make deps         install what the build and the tests need (Debian, root)"
+	@echo "make install      DESTDIR=, PREFIX=/usr; make uninstall takes it away again"
+	@echo "make clean        remove build/"
+
+.PHONY: all programs library tests check demo bench-quick lint format install uninstall deps clean help

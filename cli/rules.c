@@ -9,9 +9,7 @@
 #include "text.h"
 
 static const char *const system_directories[] = {
-	"/usr/lib/fdbroker/policy.d",
-	"/run/fdbroker/policy.d",
-	"/etc/fdbroker/policy.d",
+	POLICY_DIRECTORIES,
 };
 
 struct sources {

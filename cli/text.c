@@ -192,6 +192,18 @@ is_plain(char c)
 	       (c != '\0' && strchr("/._-+:@%", c));
 }
 
+static char *
+put_hex(char *out, unsigned char c)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	*out++ = '\\';
+	*out++ = 'x';
+	*out++ = digits[c >> 4];
+	*out++ = digits[c & 15];
+	return out;
+}
+
 char *
 cli_shell_word(const char *word)
 {
@@ -206,20 +218,21 @@ cli_shell_word(const char *word)
 		while (is_plain(word[i]))
 			i++;
 		if (i == n)
-			return strcpy(text, word);
+			return memcpy(text, word, n + 1);
 	}
 	out = stpcpy(text, escaped ? "$'" : "'");
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)word[i];
 
 		if (escaped && (c < 0x20 || c >= 0x7f || c == '\'' || c == '\\'))
-			out += sprintf(out, "\\x%02x", c);
+			out = put_hex(out, c);
 		else if (c == '\'')
 			out = stpcpy(out, "'\\''");
 		else
 			*out++ = (char)c;
 	}
-	strcpy(out, "'");
+	*out++ = '\'';
+	*out = '\0';
 	return text;
 }
 
@@ -232,7 +245,7 @@ cli_literal_pattern(const char *path)
 		if (is_plain(*path))
 			*out++ = *path;
 		else
-			out += sprintf(out, "\\x%02x", (unsigned char)*path);
+			out = put_hex(out, (unsigned char)*path);
 	}
 	*out = '\0';
 	return text;

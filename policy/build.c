@@ -58,9 +58,14 @@ static int
 add_escaped(struct builder *b, const char *text, size_t length, uint32_t *ret_string)
 {
 	_cleanup_free_ char *escaped = NULL;
-	size_t size;
-	FILE *out = open_memstream(&escaped, &size);
+	size_t size, plain = 0;
+	FILE *out;
 
+	while (plain < length && text[plain] >= 0x20 && text[plain] < 0x7f)
+		plain++;
+	if (plain == length)
+		return policy_intern_append(&b->strings, text, length, ret_string);
+	out = open_memstream(&escaped, &size);
 	if (!out)
 		return -ENOMEM;
 	policy_escape(out, text, length, 1);

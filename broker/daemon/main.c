@@ -82,6 +82,10 @@ find_account(struct broker *b)
 
 	b->own_uid = (uid_t)-1;
 	b->own_gid = (gid_t)-1;
+	if (!b->is_root && b->options.user) {
+		say("only root can give the helpers another account: leave --user out");
+		return -EPERM;
+	}
 	if (!b->is_root)
 		return 0;
 	entry = getpwnam(name);

@@ -123,25 +123,26 @@ write_line(const struct source *source, const struct ipc_record *record, const c
 {
 	struct ucred peer = peer_of(source, record->connection);
 	char line[LINE_MAX_BYTES], verbs[40];
+	const char *error = record->error ? strerrorname_np((int)record->error) : "0";
 	size_t used;
 
 	if (record->lost > 0)
 		dprintf(STDERR_FILENO, "fdbroker: lost records=%u worker=%u\n", record->lost,
 			source->worker);
+	if (record->rule_length == 0)
+		rule = "none";
 	used = (size_t)snprintf(
 		line, sizeof(line),
-		"fdbroker: %s uid=%u gid=%u pid=%d verbs=%s flags=0%o error=%s rule=",
+		"fdbroker: %s uid=%u gid=%u pid=%d verbs=%s flags=0%o error=%s worker=%u "
+		"generation=%llu rule=\"",
 		result_text(record->error), peer.uid, peer.gid, peer.pid,
-		verbs_text(record->verbs, verbs), record->flags,
-		record->error ? strerrorname_np((int)record->error) : "0");
-	if (record->rule_length > 0)
-		used += escape(line + used, rule, record->rule_length);
-	else
-		used += (size_t)sprintf(line + used, "none");
-	used += (size_t)sprintf(line + used, " worker=%u generation=%llu path=\"", source->worker,
-				(unsigned long long)source->generation);
+		verbs_text(record->verbs, verbs), record->flags, error, source->worker,
+		(unsigned long long)source->generation);
+	used += escape(line + used, rule, record->rule_length ? record->rule_length : strlen(rule));
+	used += (size_t)snprintf(line + used, sizeof(line) - used, "\" path=\"");
 	used += escape(line + used, path, record->path_length);
-	used += (size_t)sprintf(line + used, "\"%s\n", record->path_cut ? " cut=yes" : "");
+	used += (size_t)snprintf(line + used, sizeof(line) - used, "\"%s\n",
+				 record->path_cut ? " cut=yes" : "");
 	/* A reader of ours that is gone or full is nothing that we could put right. */
 	if (write(STDERR_FILENO, line, used) < 0)
 		return;

@@ -13,8 +13,7 @@
 #include <cmocka.h>
 
 #include "policy/policy.h"
-
-#define ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
+#include "policy/util.h"
 
 /* What the compiler made of some text. */
 struct compiled {

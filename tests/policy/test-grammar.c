@@ -154,7 +154,7 @@ static const char *const good[] = {
 	"allow user:1 read,write,create,stat,list /**/*/**/a*b",
 	"set @unused-set_1 = /a",
 	"allow user:_apt-not-there|user:a.b@c$ read /a",
-	"allow any+user:5 write /a",
+	"allow any+user:5|user:6+any write /a",
 	"deny any+user:5|any write /a",
 };
 

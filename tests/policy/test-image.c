@@ -9,12 +9,14 @@
 #include <unistd.h>
 
 #include "policy-test.h"
+#include "policy/format.h"
 
 static const char rules[] =
 	"set @s = /srv/** /home/*/.ssh/id_*\n"
 	"allow user:1+group:2|user:7 read,write @s /etc/motd except /srv/*.key\n"
 	"allow any stat,list /a*b*c/** / /x\n"
-	"deny user:7 any @s /**/secret";
+	"deny user:7 any @s /**/secret\n"
+	"allow any stat /y/z/*";
 
 static char *fence; /* the first byte that cannot be read */
 static char *room;
@@ -250,6 +252,62 @@ test_random(void **state)
 	free(copy);
 }
 
+/* What noise seldom finds: edits that each break one promise and nothing else. */
+static void
+test_promises(void **state)
+{
+	unsigned char *copy = malloc(compiled.size);
+	const struct image_header *header = (const void *)copy;
+	uint64_t at[SECTIONS];
+	struct image_rule *edited_rules;
+	struct image_subject *subjects;
+	struct policy_range *lists, any;
+	struct image_piece *pieces;
+	uint32_t *numbers, i;
+
+	(void)state;
+	memcpy(copy, bytes, compiled.size);
+	assert_int_equal(policy_image_layout(header->counts, at), compiled.size);
+	edited_rules = (void *)(copy + at[SECTION_RULES]);
+	subjects = (void *)(copy + at[SECTION_SUBJECTS]);
+	lists = (void *)(copy + at[SECTION_LISTS]);
+	pieces = (void *)(copy + at[SECTION_PIECES]);
+	numbers = (void *)(copy + at[SECTION_SUBJECT_RULES]);
+	assert_true(try_image(copy, compiled.size));
+
+	/* a list of denies that holds an allow */
+	edited_rules[2].verdict = POLICY_ALLOW;
+	assert_false(try_image(copy, compiled.size));
+	edited_rules[2].verdict = POLICY_DENY;
+
+	/* rules of a subject out of order, or twice */
+	for (i = 0; subjects[i].allows.n < 2; i++)
+		assert_true(i + 1 < header->counts[SECTION_SUBJECTS]);
+	any = subjects[i].allows;
+	numbers[any.first + 1] = numbers[any.first];
+	assert_false(try_image(copy, compiled.size));
+	memcpy(copy, bytes, compiled.size);
+
+	/* ranges that run over the end and come back by overflow */
+	lists[0].n += 1000;
+	lists[1].first += 1000;
+	lists[1].n -= 1000;
+	assert_false(try_image(copy, compiled.size));
+	memcpy(copy, bytes, compiled.size);
+
+	/* a length that is not the string's */
+	for (i = 0; pieces[i].length < 2; i++)
+		assert_true(i + 1 < header->counts[SECTION_PIECES]);
+	pieces[i].length--;
+	assert_false(try_image(copy, compiled.size));
+	memcpy(copy, bytes, compiled.size);
+
+	/* the last string has no end */
+	copy[compiled.size - 1] = 'x';
+	assert_false(try_image(copy, compiled.size));
+	free(copy);
+}
+
 static void
 test_alignment(void **state)
 {
@@ -357,11 +415,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whole),        cmocka_unit_test(test_every_byte),
-		cmocka_unit_test(test_every_word),   cmocka_unit_test(test_cut_and_grown),
-		cmocka_unit_test(test_random),       cmocka_unit_test(test_alignment),
-		cmocka_unit_test(test_seals),        cmocka_unit_test(test_no_image),
-		cmocka_unit_test(test_reproducible),
+		cmocka_unit_test(test_whole),      cmocka_unit_test(test_every_byte),
+		cmocka_unit_test(test_every_word), cmocka_unit_test(test_cut_and_grown),
+		cmocka_unit_test(test_random),     cmocka_unit_test(test_alignment),
+		cmocka_unit_test(test_seals),      cmocka_unit_test(test_no_image),
+		cmocka_unit_test(test_promises),   cmocka_unit_test(test_reproducible),
 	};
 
 	return cmocka_run_group_tests_name("image", tests, compile_once, drop);

@@ -75,9 +75,9 @@ is "with its new content" "newer" "$(cat_as $A "$T/secret/key")"
 
 log=$(cat "$T/log")
 has "the log has the grant, stamped with the peer and the rule" \
-	"granted uid=$A gid=$A pid=[1-9][0-9]* verbs=read flags=0[0-7]* error=0 rule=.*10-test.policy:3 .*path=\"$T/secret/key\"" "$log"
-has "and the refusal with its errno" "denied uid=$C .*error=EACCES rule=none .*path=\"$T/secret/key\"" "$log"
-has "and the deny rule that decided" "denied uid=$B .*rule=.*10-test.policy:7 .*private" "$log"
+	"granted uid=$A gid=$A pid=[1-9][0-9]* verbs=read flags=0[0-7]* error=0 .*rule=\".*10-test.policy:3\" path=\"$T/secret/key\"" "$log"
+has "and the refusal with its errno" "denied uid=$C .*error=EACCES .*rule=\"none\" path=\"$T/secret/key\"" "$log"
+has "and the deny rule that decided" "denied uid=$B .*rule=\".*10-test.policy:7\" .*private" "$log"
 
 w=$(worker_of $A)
 field() { sed -n "s/^$1:[[:space:]]*//p" "/proc/$w/status"; }

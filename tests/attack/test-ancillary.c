@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Descriptors that nobody asked for and credentials that are not the sender's, against a real
+ * broker: once with what this kernel offers, once as if it had no SO_PASSRIGHTS.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "broker/sys.h"
+#include "tests/harness.h"
+
+static struct harness h;
+static bool kernel_refuses; /* descriptors, before they are sent */
+static char request[256];
+static size_t request_size;
+
+enum {
+	OTHER = 61001, /* nobody on this machine */
+};
+
+static struct ucred
+self(void)
+{
+	return (struct ucred){.pid = getpid(), .uid = geteuid(), .gid = getegid()};
+}
+
+static bool
+kernel_can_refuse(void)
+{
+	const int off = 0;
+	int pair[2];
+	bool can;
+
+	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), errno);
+	can = setsockopt(pair[0], SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off)) == 0;
+	close(pair[0]);
+	close(pair[1]);
+	return can;
+}
+
+/* --- descriptors --------------------------------------------------------------------------------
+ */
+
+static void
+try_fds(struct raw raw)
+{
+	int fds[FDS_AT_ONCE], own = count_fds(0), socket = raw_connect(&h), r;
+
+	for (size_t i = 0; i < ELEMENTS(fds); i++)
+		fds[i] = socket;
+	raw.fds = fds;
+	r = raw_send(socket, &raw);
+	if (kernel_refuses) {
+		assert_int_equal(r, -EPERM);
+		assert_served_on(&h, socket);
+	} else {
+		assert_int_equal(r, 0);
+		assert_ended(socket);
+	}
+	assert_served(&h);
+	close(socket);
+	assert_undisturbed(&h);
+	assert_int_equal(count_fds(0), own);
+}
+
+static void
+test_descriptors(void **state)
+{
+	static const size_t counts[] = {1, 2, 3, FDS_AT_ONCE};
+	const size_t header = sizeof(struct wire_header), sizes[] = {request_size, 0, 1, header};
+	struct ucred credentials = self();
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(counts); i++) {
+		for (size_t s = 0; s < ELEMENTS(sizes); s++)
+			try_fds((struct raw){
+				.bytes = request, .size = sizes[s], .n_fds = counts[i]});
+		/* With credentials, in either order; and in two headers. */
+		try_fds((struct raw){.bytes = request,
+				     .size = request_size,
+				     .n_fds = counts[i],
+				     .credentials = &credentials});
+		try_fds((struct raw){.bytes = request,
+				     .size = request_size,
+				     .n_fds = counts[i],
+				     .credentials = &credentials,
+				     .fds_first = true});
+		try_fds((struct raw){.bytes = request,
+				     .size = request_size,
+				     .n_fds = counts[i],
+				     .first_fds = (counts[i] + 1) / 2,
+				     .credentials = &credentials,
+				     .fds_first = i % 2 == 0});
+	}
+}
+
+/* A request, descriptors, a request: what was well-formed before is answered, what follows is not.
+ */
+static void
+test_descriptors_between_requests(void **state)
+{
+	int own = count_fds(0), socket = raw_connect(&h), r;
+
+	(void)state;
+	assert_served_on(&h, socket);
+	r = raw_send(
+		socket,
+		&(struct raw){.bytes = request, .size = request_size, .fds = &socket, .n_fds = 1});
+	assert_int_equal(r, kernel_refuses ? -EPERM : 0);
+	r = raw_send_bytes(socket, request, request_size);
+	if (kernel_refuses) {
+		struct reply reply;
+
+		assert_int_equal(r, 0);
+		raw_receive(socket, 0, &reply);
+		assert_int_equal(reply.n_fds, 1);
+		reply_drop(&reply);
+		assert_served_on(&h, socket);
+	} else {
+		assert_ended(socket);
+	}
+	close(socket);
+	assert_undisturbed(&h);
+	assert_int_equal(count_fds(0), own);
+}
+
+/* --- credentials --------------------------------------------------------------------------------
+ */
+
+static int
+send_as(int socket, struct ucred credentials)
+{
+	return raw_send(
+		socket,
+		&(struct raw){.bytes = request, .size = request_size, .credentials = &credentials});
+}
+
+static void
+test_own_credentials(void **state)
+{
+	int socket = raw_connect(&h);
+	struct reply reply;
+
+	(void)state;
+	assert_int_equal(send_as(socket, self()), 0);
+	raw_receive(socket, 0, &reply);
+	assert_int_equal(reply.head.status, 0);
+	assert_int_equal(reply.n_fds, 1);
+	reply_drop(&reply);
+	close(socket);
+}
+
+/* Headers that are none: the kernel knows them, and nothing of them arrives. */
+static void
+test_broken_credentials(void **state)
+{
+	static const size_t sizes[] = {0, 5, sizeof(struct ucred) - 1, sizeof(struct ucred) + 1};
+	int socket = raw_connect(&h);
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(sizes); i++) {
+		_Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(struct ucred))] = {};
+		struct cmsghdr header = {.cmsg_level = SOL_SOCKET,
+					 .cmsg_type = SCM_CREDENTIALS,
+					 .cmsg_len = CMSG_LEN(sizes[i])};
+		struct iovec iov = {.iov_base = request, .iov_len = request_size};
+		struct msghdr message = {.msg_iov = &iov,
+					 .msg_iovlen = 1,
+					 .msg_control = control,
+					 .msg_controllen = CMSG_SPACE(sizes[i])};
+
+		memcpy(control, &header, sizeof(header));
+		assert_int_equal(sendmsg(socket, &message, MSG_NOSIGNAL), -1);
+		assert_int_equal(errno, EINVAL);
+	}
+	assert_served_on(&h, socket);
+	close(socket);
+	assert_undisturbed(&h);
+}
+
+/* Who may not lie is stopped by the kernel, who may by the worker. */
+static void
+test_forged_credentials(void **state)
+{
+	const struct ucred forged[] = {
+		{.pid = 1, .uid = 0, .gid = 0},
+		{.pid = 1, .uid = geteuid(), .gid = getegid()},
+		{.pid = getppid(), .uid = geteuid(), .gid = getegid()},
+		{.pid = getpid(), .uid = OTHER, .gid = getegid()},
+		{.pid = getpid(), .uid = geteuid(), .gid = OTHER},
+		{.pid = getpid(), .uid = OTHER, .gid = OTHER},
+	};
+	int socket = raw_connect(&h);
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(forged); i++) {
+		int r = send_as(socket, forged[i]);
+
+		if (geteuid() == 0)
+			assert_int_equal(r, 0);
+		else
+			assert_int_equal(r, -EPERM);
+		if (r == 0)
+			assert_refused(socket, 1, EACCES);
+		assert_served_on(&h, socket);
+	}
+	close(socket);
+	assert_undisturbed(&h);
+}
+
+/* A child's own words on its parent's connection, with credentials given and not. */
+static void
+test_connection_of_a_parent(void **state)
+{
+	int socket = raw_connect(&h), status = -1;
+
+	(void)state;
+	for (int explicit = 0; explicit < 2; explicit ++) {
+		pid_t pid = fork();
+
+		assert_return_code(pid, errno);
+		if (pid == 0) {
+			int r = explicit ? send_as(socket, self())
+					 : raw_send_bytes(socket, request, request_size);
+
+			_exit(r != 0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+		assert_refused(socket, 1, EACCES);
+		assert_served_on(&h, socket);
+	}
+	close(socket);
+	assert_undisturbed(&h);
+}
+
+/* A connection that was made with other effective ids. */
+static void
+test_connection_from_before(void **state)
+{
+	int socket;
+
+	(void)state;
+	if (needs_root())
+		return;
+	socket = raw_connect(&h);
+	assert_return_code(seteuid(OTHER), errno);
+	assert_int_equal(send_as(socket, self()), 0);
+	assert_return_code(seteuid(0), errno);
+	assert_refused(socket, 1, EACCES);
+	assert_return_code(setegid(OTHER), errno);
+	assert_int_equal(send_as(socket, self()), 0);
+	assert_return_code(setegid(0), errno);
+	assert_refused(socket, 1, EACCES);
+	assert_served_on(&h, socket);
+	close(socket);
+	assert_undisturbed(&h);
+}
+
+static void
+test_end(void **state)
+{
+	(void)state;
+	assert_clean_end(&h);
+}
+
+static void
+test_as_on_an_old_kernel(void **state)
+{
+	(void)state;
+	kernel_refuses = false;
+	harness_start(&h, true);
+	request_size = raw_request(request, 1, O_RDONLY, h.file, strlen(h.file));
+}
+
+static int
+start(void **state)
+{
+	(void)state;
+	kernel_refuses = kernel_can_refuse();
+	harness_start(&h, false);
+	request_size = raw_request(request, 1, O_RDONLY, h.file, strlen(h.file));
+	return 0;
+}
+
+static int
+stop(void **state)
+{
+	(void)state;
+	if (h.pid > 0)
+		(void)harness_stop(&h);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_descriptors_between_requests),
+		cmocka_unit_test(test_own_credentials),
+		cmocka_unit_test(test_broken_credentials),
+		cmocka_unit_test(test_forged_credentials),
+		cmocka_unit_test(test_connection_of_a_parent),
+		cmocka_unit_test(test_connection_from_before),
+		cmocka_unit_test(test_end),
+		cmocka_unit_test(test_as_on_an_old_kernel),
+		cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_descriptors_between_requests),
+		cmocka_unit_test(test_end),
+	};
+
+	return cmocka_run_group_tests_name("attack/ancillary", tests, start, stop);
+}

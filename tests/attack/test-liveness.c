@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* Clients that ask and do not read, against a real broker: they wait, and nobody else does. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/harness.h"
+
+static struct harness h;
+
+enum {
+	REQUESTS = 10000,
+};
+
+/* As many requests as there is room for, numbered from *sent on. False: no more is wanted. */
+static bool
+send_some(int socket, unsigned *sent, unsigned most)
+{
+	char message[256];
+
+	while (*sent < most) {
+		size_t size = raw_request(message, *sent, O_RDONLY, h.file, strlen(h.file));
+		int r = raw_send(
+			socket,
+			&(struct raw){.bytes = message, .size = size, .flags = MSG_DONTWAIT});
+
+		if (r == -EAGAIN)
+			return true;
+		assert_int_equal(r, 0);
+		++*sent;
+	}
+	return false;
+}
+
+/* Until it has been full for a while: the worker reads no more. */
+static void
+send_until_full(int socket, unsigned *sent)
+{
+	for (int quiet = 0; quiet < 30; quiet++) {
+		unsigned before = *sent;
+
+		assert_true(send_some(socket, sent, REQUESTS));
+		if (*sent != before)
+			quiet = 0;
+		sleep_ms(1);
+	}
+}
+
+static void
+test_replies_in_order(void **state)
+{
+	int own = count_fds(0), socket = raw_connect(&h);
+	unsigned sent = 0, received = 0;
+	struct stat wanted, got;
+
+	(void)state;
+	assert_return_code(stat(h.file, &wanted), errno);
+	send_until_full(socket, &sent);
+	printf("# %u requests fit\n", sent);
+	assert_served(&h);
+	assert_int_equal(worker_of(&h, geteuid()), h.worker);
+	while (received < REQUESTS) {
+		struct reply reply;
+
+		raw_receive(socket, 0, &reply);
+		assert_int_equal(reply.size, sizeof(reply.head) + sizeof(reply.results[0]));
+		assert_int_equal(reply.head.id, received);
+		assert_int_equal(reply.head.status, 0);
+		assert_int_equal(reply.results[0].error, 0);
+		assert_int_equal(reply.n_fds, 1);
+		assert_return_code(fstat(reply.fds[0], &got), errno);
+		assert_int_equal(got.st_ino, wanted.st_ino);
+		reply_drop(&reply);
+		received++;
+		send_some(socket, &sent, REQUESTS);
+	}
+	raw_receive(socket, MSG_DONTWAIT, &(struct reply){});
+	assert_served_on(&h, socket);
+	close(socket);
+	assert_undisturbed(&h);
+	assert_int_equal(count_fds(0), own);
+}
+
+static void
+test_clients_that_never_read(void **state)
+{
+	int own = count_fds(0), sockets[8];
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(sockets); i++) {
+		unsigned sent = 0;
+
+		sockets[i] = raw_connect(&h);
+		send_until_full(sockets[i], &sent);
+		assert_served(&h);
+	}
+	assert_int_equal(worker_of(&h, geteuid()), h.worker);
+	/* They disappear, each with replies unread and requests unanswered. */
+	for (size_t i = 0; i < ELEMENTS(sockets); i++)
+		close(sockets[i]);
+	assert_served(&h);
+	assert_undisturbed(&h);
+	assert_int_equal(count_fds(0), own);
+}
+
+static void
+test_clients_that_disappear(void **state)
+{
+	char message[256];
+	size_t size = raw_request(message, 1, O_RDONLY, h.file, strlen(h.file));
+
+	(void)state;
+	for (int i = 0; i < 500; i++) {
+		int socket = raw_connect(&h);
+
+		for (int n = i % 4; n > 0; n--)
+			assert_int_equal(raw_send_bytes(socket, message, size), 0);
+		close(socket);
+		/* Not faster than one worker takes them. */
+		if (i % 50 == 0)
+			assert_served(&h);
+	}
+	assert_served(&h);
+	assert_undisturbed(&h);
+}
+
+/* Connected and silent: each costs a descriptor of the worker and nobody's time. */
+static void
+test_clients_that_say_nothing(void **state)
+{
+	int own = count_fds(0), sockets[200];
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(sockets); i++)
+		sockets[i] = raw_connect(&h);
+	assert_served(&h);
+	assert_int_equal(worker_of(&h, geteuid()), h.worker);
+	assert_served_on(&h, sockets[ELEMENTS(sockets) / 2]);
+	for (size_t i = 0; i < ELEMENTS(sockets); i++)
+		close(sockets[i]);
+	assert_undisturbed(&h);
+	assert_int_equal(count_fds(0), own);
+}
+
+/* The client's own limit: it sees that something was cut off, and nobody leaks. */
+static void
+test_client_without_room(void **state)
+{
+	int own = count_fds(0), socket = raw_connect(&h), first;
+	struct rlimit limit, none;
+	struct reply reply;
+	char message[256];
+	size_t size = raw_request(message, 3, O_RDONLY, h.file, strlen(h.file));
+
+	(void)state;
+	first = dup(socket);
+	assert_return_code(first, errno);
+	close(first);
+	assert_return_code(getrlimit(RLIMIT_NOFILE, &limit), errno);
+	none = limit;
+	none.rlim_cur = (rlim_t)first;
+	assert_int_equal(raw_send_bytes(socket, message, size), 0);
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &none), errno);
+	raw_receive(socket, 0, &reply);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	assert_int_equal(reply.size, sizeof(reply.head) + sizeof(reply.results[0]));
+	assert_int_equal(reply.n_fds, 0);
+	assert_true(reply.truncated);
+	assert_served_on(&h, socket);
+	close(socket);
+	assert_undisturbed(&h);
+	assert_int_equal(count_fds(0), own);
+}
+
+static int
+start(void **state)
+{
+	(void)state;
+	harness_start(&h, false);
+	return 0;
+}
+
+static int
+stop(void **state)
+{
+	(void)state;
+	if (h.pid > 0)
+		(void)harness_stop(&h);
+	return 0;
+}
+
+static void
+test_end(void **state)
+{
+	(void)state;
+	assert_clean_end(&h);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_replies_in_order),
+		cmocka_unit_test(test_clients_that_never_read),
+		cmocka_unit_test(test_clients_that_disappear),
+		cmocka_unit_test(test_clients_that_say_nothing),
+		cmocka_unit_test(test_client_without_room),
+		cmocka_unit_test(test_end),
+	};
+
+	return cmocka_run_group_tests_name("attack/liveness", tests, start, stop);
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/harness.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <libgen.h>
+#include <limits.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "broker/sys.h"
+
+bool
+needs_root(void)
+{
+	const char *ci = getenv("CI");
+
+	if (geteuid() == 0)
+		return false;
+	if (ci && strcmp(ci, "true") == 0)
+		fail_msg("needs root, and with CI=true nothing is left out");
+	puts("# needs root: left out");
+	return true;
+}
+
+int
+count_fds(pid_t pid)
+{
+	char path[32] = "/proc/self/fd";
+	struct dirent *entry;
+	DIR *directory;
+	int n = 0;
+
+	if (pid != 0)
+		snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	directory = opendir(path);
+	if (!directory)
+		return -1;
+	while ((entry = readdir(directory)))
+		n += entry->d_name[0] != '.';
+	closedir(directory);
+	return pid == 0 ? n - 1 : n;
+}
+
+void
+sleep_ms(unsigned ms)
+{
+	struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+	while (nanosleep(&time, &time) < 0 && errno == EINTR)
+		;
+}
+
+double
+seconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+void
+make_directory(char directory[64])
+{
+	const char *parent = getenv("TMPDIR");
+
+	snprintf(directory, 64, "%.30s/fdbroker-test.XXXXXX",
+		 parent && strlen(parent) <= 30 ? parent : "/tmp");
+	assert_non_null(mkdtemp(directory));
+	assert_return_code(chmod(directory, 0755), errno);
+}
+
+static int
+remove_one(const char *path, const struct stat *status, int type, struct FTW *where)
+{
+	(void)status, (void)type, (void)where;
+	return remove(path);
+}
+
+void
+remove_directory(const char *directory)
+{
+	if (directory[0] == '/')
+		nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void
+write_file(const char *path, const char *content)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_return_code(fd, errno);
+	assert_int_equal(write(fd, content, strlen(content)), strlen(content));
+	close(fd);
+}
+
+/* --- a broker -----------------------------------------------------------------------------------
+ */
+
+static struct harness *running;
+static pid_t starter;
+
+static void
+stop_running(void)
+{
+	if (running && getpid() == starter)
+		(void)harness_stop(running);
+}
+
+static void
+make_files(struct harness *h)
+{
+	static const char *const directories[] = {"policy", "data", "data2", "rw"};
+	static const char *const files[] = {"data/file", "data/..x", "data2/file", "rw/file"};
+	char path[128], *rules = NULL;
+	unsigned uid = geteuid();
+
+	make_directory(h->directory);
+	snprintf(h->socket, sizeof(h->socket), "%s/socket", h->directory);
+	snprintf(h->file, sizeof(h->file), "%s/data/file", h->directory);
+	snprintf(h->log, sizeof(h->log), "%s/log", h->directory);
+	for (size_t i = 0; i < ELEMENTS(directories); i++) {
+		snprintf(path, sizeof(path), "%s/%s", h->directory, directories[i]);
+		assert_return_code(mkdir(path, 0755), errno);
+	}
+	for (size_t i = 0; i < ELEMENTS(files); i++) {
+		snprintf(path, sizeof(path), "%s/%s", h->directory, files[i]);
+		write_file(path, files[i]);
+	}
+	assert_true(asprintf(&rules,
+			     "policy 1\n"
+			     "allow user:%u read %s/data/** %s/data/..x\n"
+			     "allow user:%u read,write %s/rw/*\n",
+			     uid, h->directory, h->directory, uid, h->directory) > 0);
+	snprintf(path, sizeof(path), "%s/policy/test.policy", h->directory);
+	write_file(path, rules);
+	free(rules);
+}
+
+/* What setsockopt(2) says of an option that the kernel does not know. */
+static int
+hide_passrights(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int r = filter ? seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOPROTOOPT), SCMP_SYS(setsockopt),
+					  2, SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
+					  SCMP_A2(SCMP_CMP_EQ, SO_PASSRIGHTS))
+		       : -ENOMEM;
+
+	return r < 0 ? r : seccomp_load(filter);
+}
+
+static void __attribute__((noreturn)) become_broker(const struct harness *h, bool old_kernel)
+{
+	const char *build = getenv("BUILD");
+	char self[PATH_MAX] = "", program[PATH_MAX + 16], policy[96];
+	int log = open(h->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	/* The test is build/tests/attack/test-x. */
+	if (!build && readlink("/proc/self/exe", self, sizeof(self) - 1) > 0)
+		build = dirname(dirname(dirname(self)));
+	snprintf(program, sizeof(program), "%s/fdbrokerd", build ? build : "build");
+	snprintf(policy, sizeof(policy), "%s/policy", h->directory);
+	if (log < 0 || dup2(log, STDERR_FILENO) < 0 || (old_kernel && hide_passrights() < 0))
+		_exit(126);
+	execl(program, "fdbrokerd", "--socket", h->socket, "--policy", policy, NULL);
+	dprintf(STDERR_FILENO, "cannot run %s\n", program);
+	_exit(127);
+}
+
+/* Does the log say this by now? */
+static bool
+log_says(const struct harness *h, const char *words)
+{
+	FILE *log = fopen(h->log, "re");
+	char *line = NULL;
+	size_t room = 0;
+	bool found = false;
+
+	while (log && !found && getline(&line, &room, log) >= 0)
+		found = strstr(line, words) != NULL;
+	free(line);
+	if (log)
+		fclose(log);
+	return found;
+}
+
+static void
+show_log(const struct harness *h)
+{
+	FILE *log = fopen(h->log, "re");
+	char line[256];
+
+	while (log && fgets(line, sizeof(line), log))
+		printf("# %s", line);
+	if (log)
+		fclose(log);
+}
+
+void
+harness_start(struct harness *h, bool old_kernel)
+{
+	*h = (struct harness){};
+	make_files(h);
+	running = h;
+	starter = getpid();
+	atexit(stop_running);
+	fflush(NULL);
+	h->pid = fork();
+	assert_return_code(h->pid, errno);
+	if (h->pid == 0)
+		become_broker(h, old_kernel);
+	for (int i = 0; !log_says(h, "listening on"); i++) {
+		if (i > WAIT_SECONDS * 100 || waitpid(h->pid, NULL, WNOHANG) != 0) {
+			show_log(h);
+			fail_msg("the broker does not start");
+		}
+		sleep_ms(10);
+	}
+	assert_served(h);
+	h->worker = worker_of(h, geteuid());
+	assert_true(h->worker > 0);
+	/* Until it has seen our connection end. */
+	sleep_ms(100);
+	h->broker_fds = count_fds(h->pid);
+	h->worker_fds = geteuid() == 0 ? count_fds(h->worker) : -1;
+}
+
+int
+harness_stop(struct harness *h)
+{
+	int status = -1, i = 0;
+
+	if (h->pid > 0) {
+		kill(h->pid, SIGTERM);
+		while (waitpid(h->pid, &status, WNOHANG) == 0) {
+			if (i++ > WAIT_SECONDS * 100)
+				kill(h->pid, SIGKILL);
+			sleep_ms(10);
+		}
+	}
+	h->pid = 0;
+	running = NULL;
+	remove_directory(h->directory);
+	h->directory[0] = '\0';
+	return status;
+}
+
+void
+assert_clean_end(struct harness *h)
+{
+	assert_undisturbed(h);
+	if (log_says(h, "died") || log_says(h, "killed") || log_says(h, "stopped serving") ||
+	    log_says(h, "ERROR: ")) {
+		show_log(h);
+		fail_msg("a part of the broker ended before its time");
+	}
+	assert_int_equal(harness_stop(h), 0);
+}
+
+/* The admin socket tells without being asked. */
+static size_t
+read_status(const struct harness *h, char *text, size_t room)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	size_t used = 0;
+	ssize_t n = 1;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s.admin", h->socket);
+	assert_return_code(fd, errno);
+	assert_return_code(connect(fd, (struct sockaddr *)&address, sizeof(address)), errno);
+	while (used < room - 1 && n > 0) {
+		n = read(fd, text + used, room - 1 - used);
+		if (n > 0)
+			used += (size_t)n;
+	}
+	text[used] = '\0';
+	close(fd);
+	return used;
+}
+
+pid_t
+worker_of(const struct harness *h, uid_t uid)
+{
+	static char text[1 << 16];
+	char wanted[64];
+	const char *at = text;
+
+	snprintf(wanted, sizeof(wanted), ",\"kind\":\"identity\",\"uid\":%u,", uid);
+	assert_true(read_status(h, text, sizeof(text)) > 0);
+	while ((at = strstr(at, "\"pid\":"))) {
+		char *end;
+		long pid = strtol(at + strlen("\"pid\":"), &end, 10);
+
+		if (strncmp(end, wanted, strlen(wanted)) == 0)
+			return (pid_t)pid;
+		at = end;
+	}
+	return 0;
+}
+
+void
+assert_served_on(const struct harness *h, int socket)
+{
+	struct stat wanted, got;
+	int fd = -1;
+
+	assert_int_equal(raw_open(socket, O_RDONLY, h->file, strlen(h->file), &fd), 0);
+	assert_return_code(stat(h->file, &wanted), errno);
+	assert_return_code(fstat(fd, &got), errno);
+	close(fd);
+	assert_true(wanted.st_dev == got.st_dev && wanted.st_ino == got.st_ino);
+}
+
+void
+assert_served(const struct harness *h)
+{
+	int socket = raw_connect(h);
+
+	assert_served_on(h, socket);
+	close(socket);
+}
+
+void
+assert_undisturbed(const struct harness *h)
+{
+	int broker = -1, worker = -1;
+
+	/* Ends of connections take a moment to be noticed. */
+	for (int i = 0; i < WAIT_SECONDS * 500; i++) {
+		broker = count_fds(h->pid);
+		worker = geteuid() == 0 ? count_fds(h->worker) : -1;
+		if (broker == h->broker_fds && worker == h->worker_fds)
+			break;
+		sleep_ms(2);
+	}
+	assert_int_equal(worker_of(h, geteuid()), h->worker);
+	assert_int_equal(worker, h->worker_fds);
+	assert_int_equal(broker, h->broker_fds);
+}
