@@ -69,13 +69,14 @@ CFLAGS_OURS   = -std=gnu17 $(WARNINGS) $(HARDENING) -fvisibility=hidden -ffuncti
 
 # --- what is built from what: the folder is the process -------------------------------------------
 
-objects = $(patsubst %.c,$(B)/%.o,$(filter-out $(2),$(wildcard $(1)/*.c)))
+objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
 
-POLICY   = $(call objects,policy,policy/fdbroker-compile.c)
+POLICY   = $(call objects,policy)
 LIBRARY  = $(call objects,client-lib)
 SHARED   = $(call objects,broker)
 DAEMON   = $(call objects,broker/daemon)
 WORKER   = $(call objects,broker/worker)
+COMPILE  = $(call objects,broker/compile)
 LOG      = $(call objects,broker/log)
 CLI      = $(call objects,cli)
 
@@ -100,8 +101,8 @@ $(B)/fdbroker-worker: $(WORKER) $(B)/shared.a $(B)/policy.a $(B)/libfdbroker.a
 	$(call run,LINK,$(call link,-lcap -lseccomp))
 $(B)/fdbroker-log: $(LOG) $(B)/shared.a $(B)/libfdbroker.a
 	$(call run,LINK,$(call link,-lcap -lseccomp))
-$(B)/fdbroker-compile: $(B)/policy/fdbroker-compile.o $(B)/policy.a
-	$(call run,LINK,$(call link))
+$(B)/fdbroker-compile: $(COMPILE) $(B)/shared.a $(B)/policy.a
+	$(call run,LINK,$(call link,-lcap))
 $(B)/fdbroker: $(CLI) $(B)/policy.a $(B)/libfdbroker.a
 	$(call run,LINK,$(call link,-ljansson))
 
@@ -148,7 +149,7 @@ MAN = $(wildcard broker/*/*.[0-9] client-lib/*.[0-9] policy/*.[0-9] cli/*.[0-9])
 
 lint: all
 	clang-format --dry-run -Werror $(SOURCES)
-	shellcheck -x -e SC1091 $(SHELL_SOURCES)
+	shellcheck -S warning -x -e SC1091 $(SHELL_SOURCES)
 	for page in $(MAN); do mandoc -Tlint -W warning $$page || exit 1; done
 	tests/lint/includes.sh
 	tests/lint/functions.sh

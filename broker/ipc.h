@@ -32,11 +32,10 @@ enum ipc_descriptor {
 	IPC_IMAGE = 7, /* not in the refuser */
 };
 
-/* fdbroker-compile: what is written where (policy/fdbroker-compile.c says the rest). */
+/* The same for fdbroker-compile: memfds that it writes to and never maps. */
 enum {
 	IPC_COMPILE_IMAGE = 3,
 	IPC_COMPILE_MESSAGES = 4,
-	IPC_COMPILE_FILES = 5,
 };
 
 struct ipc_page {

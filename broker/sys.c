@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -81,7 +82,7 @@ sys_execveat(int fd, char *const argv[], char *const envp[])
 }
 
 int
-sys_close_from(unsigned first)
+sys_close_on_exec_from(unsigned first)
 {
-	return result(syscall(SYS_close_range, first, ~0U, 0));
+	return result(syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC));
 }

@@ -22,7 +22,7 @@ chmod 600 "$D"/*/*
 
 if [ "$(id -u)" = 0 ]; then
 	uid=61001
-	client=(setpriv --reuid=$uid --regid=$uid --clear-groups --)
+	client=(setpriv "--reuid=$uid" "--regid=$uid" --clear-groups --)
 	who="uid $uid, who may not read them"
 else
 	uid=$(id -u)

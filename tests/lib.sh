@@ -10,7 +10,7 @@ A=61001 B=61002 C=61003 G=61010
 
 T=$(mktemp -d "${TMPDIR:-/tmp}/fdbroker-test.XXXXXX") || exit 1
 chmod 755 "$T"
-tests_run=0 tests_failed=0 brokers=()
+tests_run=0 tests_failed=0 broker='' brokers=()
 
 finish() {
 	for pid in "${brokers[@]}"; do kill -TERM "$pid" 2>/dev/null; done
@@ -41,7 +41,7 @@ ok() {
 		echo "ok $tests_run - $what"
 	else
 		echo "not ok $tests_run - $what"
-		echo "#   $* said ($?):"
+		echo "#   $* failed and said:"
 		printf '%s\n' "$output" | head -n 20 | sed 's/^/#   | /'
 		tests_failed=$((tests_failed + 1))
 	fi

@@ -12,12 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <unistd.h>
 
-#include "broker/daemon/options.h"
 #include "broker/ipc.h"
 #include "policy/policy.h"
 
 enum {
+	OPTIONS_POLICY_MAX = 16,
 	WORKERS_MAX = 256,
 	WORKERS_PER_IDENTITY = 4, /* one, and three more while that one does not take connections */
 	FINISH_MS = 2000,         /* for a worker that was told to finish */
@@ -26,6 +27,17 @@ enum {
 	PAUSE_MS = 100,    /* when there is no descriptor for a connection */
 	NOTES_PER_SECOND = 10,
 	MESSAGES_MAX = 32768, /* bytes of the compiler's messages that status shows */
+};
+
+/* The command line. */
+struct options {
+	const char *socket;
+	char *admin;
+	const char *policy[OPTIONS_POLICY_MAX];
+	size_t n_policy;
+	const char *libexec; /* NULL: beside fdbrokerd, else FDBROKER_LIBEXEC */
+	const char *user;    /* NULL: fdbroker, else nobody */
+	uint32_t required;   /* layers */
 };
 
 enum helper {
@@ -64,8 +76,7 @@ struct worker {
 	uint64_t generation;
 	uint64_t connections;
 	int64_t started;     /* milliseconds */
-	int64_t finish_at;   /* 0, or when to tell it to finish */
-	int64_t kill_at;     /* 0, or when to kill it */
+	int64_t deadline;    /* 0, or when it is told to finish, or killed if it was told */
 	int64_t notes_since; /* start of the second that notes_count counts in */
 	unsigned notes_count;
 	struct identity identity;
@@ -89,6 +100,7 @@ struct broker {
 	bool is_root;
 	uid_t own_uid; /* of the helpers; -1: the broker's own */
 	gid_t own_gid;
+	char account[2][12]; /* the same as text, for the helpers' command lines; "-" */
 	int null;
 	int helpers[N_HELPERS];
 	int epoll, signals, listener, admin;
@@ -122,6 +134,15 @@ enum event_kind {
 };
 #define EVENT(kind, index) ((uint64_t)(kind) << 32 | (uint32_t)(index))
 
+/* Close and forget; takes -1. */
+static inline void
+close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 /* --- main.c -------------------------------------------------------------------------------------
  */
 
@@ -130,10 +151,17 @@ void wake_at(struct broker *b, int64_t when); /* be in broker_tick() by then */
 int watch(struct broker *b, int fd, uint64_t event);
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* --- options.c ----------------------------------------------------------------------------------
+ */
+
+/* Prints what is wrong, or what was asked for, and exits with 2 or 0. */
+void options_parse(struct options *options, int argc, char **argv);
+
 /* --- listen.c -----------------------------------------------------------------------------------
  */
 
-/* Take the sockets over from the service manager or make them. Prints what is wrong; -1 then. */
+/* Take the sockets over from the service manager or make them. -ECANCELED: it has said what is
+ * wrong. */
 int listen_start(struct broker *b);
 void listen_stop(struct broker *b);
 void listen_pause(struct broker *b); /* no descriptor left: do not spin */
@@ -155,22 +183,16 @@ void peer_find_any(struct broker *b);
 /* --- spawn.c ------------------------------------------------------------------------------------
  */
 
-/*
- * Start a helper program with fds as its descriptors from 3 on, an empty environment, and argv.
- * With unprivileged it gets the helpers' ids and no capability before it runs. It dies with the
- * broker.
- */
+/* A helper program with fds as its descriptors from 3 on and an empty environment. It dies with the
+ * broker. */
 struct spawn {
 	enum helper helper;
-	bool unprivileged;
 	const int *fds;
 	size_t n_fds;
 	char *const *argv;
 };
 int spawn_open_helpers(struct broker *b);
 int spawn_helper(const struct broker *b, const struct spawn *spawn, pid_t *ret_pid);
-/* In a child of ours: become that program, or exit. */
-void spawn_exec(const struct broker *b, const struct spawn *spawn) __attribute__((noreturn));
 
 /* --- workers.c ----------------------------------------------------------------------------------
  */
@@ -186,8 +208,6 @@ void workers_note(struct broker *b, uint32_t index);
 void workers_finish_all(struct broker *b, bool refuser_too);
 bool workers_reap(struct broker *b, pid_t pid, int status);
 void workers_tick(struct broker *b, int64_t now);
-/* In a child that may live for a while: drop what would keep workers from seeing their channels
- * end. */
 void workers_abandon(struct broker *b);
 unsigned workers_running(const struct broker *b);
 
@@ -204,9 +224,9 @@ void load_tick(struct broker *b, int64_t now);
 int logger_start(struct broker *b);
 bool logger_reap(struct broker *b, pid_t pid, int status);
 void logger_tick(struct broker *b, int64_t now);
-void logger_worker(struct broker *b, const struct worker *worker);
-void logger_connection(struct broker *b, const struct worker *worker,
-		       const struct ipc_connection *what);
+/* Who is behind that worker (connection NULL), or behind that connection of it. */
+void logger_tell(struct broker *b, const struct worker *worker,
+		 const struct ipc_connection *connection);
 
 /* --- status.c -----------------------------------------------------------------------------------
  */

@@ -8,61 +8,24 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "broker/daemon/daemon.h"
-#include "policy/dropin.h"
 
-static void
-close_fd(int *fd)
+static int
+start_compiler(struct broker *b)
 {
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
+	const int fds[] = {b->load.image, b->load.messages};
+	char *argv[3 + OPTIONS_POLICY_MAX + 1] = {(char *)"fdbroker-compile", b->account[0],
+						  b->account[1]};
+	const struct spawn spawn = {.helper = HELPER_COMPILE, .fds = fds, .n_fds = 2, .argv = argv};
 
-/*
- * In a child, which a directory that hangs may keep: open the files with the broker's privileges,
- * then become the compiler without any.
- */
-static void __attribute__((noreturn)) become_compiler(struct broker *b)
-{
-	static int fds[2 + POLICY_FILES_MAX];
-	static char *argv[3 + POLICY_FILES_MAX + 1];
-	static char errors[32];
-	struct spawn spawn = {
-		.helper = HELPER_COMPILE, .unprivileged = true, .fds = fds, .argv = argv};
-	struct policy_diag diag = {.out = fdopen(dup(b->load.messages), "w")};
-	struct policy_files files = {};
-	size_t n = 0;
-	int r;
-
-	workers_abandon(b);
-	if (!diag.out)
-		_exit(2);
-	r = policy_files_open(b->options.policy, b->options.n_policy, POLICY_TRUST_STRICT, &diag,
-			      &files);
-	if (r < 0 && r != -EBADMSG)
-		_exit(2);
-	fflush(diag.out);
-	argv[n++] = (char *)"fdbroker-compile";
-	if (diag.errors > 0) {
-		snprintf(errors, sizeof(errors), "%lu", diag.errors);
-		argv[n++] = (char *)"--errors";
-		argv[n++] = errors;
-	}
-	fds[spawn.n_fds++] = b->load.image;
-	fds[spawn.n_fds++] = b->load.messages;
-	for (size_t i = 0; i < files.n; i++) {
-		argv[n++] = files.files[i].path;
-		fds[spawn.n_fds++] = files.files[i].fd;
-	}
-	spawn_exec(b, &spawn);
+	for (size_t i = 0; i < b->options.n_policy; i++)
+		argv[3 + i] = (char *)b->options.policy[i];
+	return spawn_helper(b, &spawn, &b->load.pid);
 }
 
 static void
@@ -80,6 +43,7 @@ void
 load_begin(struct broker *b)
 {
 	struct load *load = &b->load;
+	int r;
 
 	if (load->pid > 0) {
 		load->again = true;
@@ -88,16 +52,13 @@ load_begin(struct broker *b)
 	load->again = false;
 	load->image = memfd_create("fdbroker-policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	load->messages = memfd_create("fdbroker-messages", MFD_CLOEXEC);
-	load->pid = load->image < 0 || load->messages < 0 ? -1 : fork();
-	if (load->pid == 0)
-		become_compiler(b);
-	if (load->pid < 0) {
+	r = load->image < 0 || load->messages < 0 ? -errno : start_compiler(b);
+	if (r < 0) {
 		load->n_text = (size_t)snprintf(load->text, sizeof(load->text),
-						"cannot compile the policy: %s\n", strerror(errno));
-		say("cannot compile the policy: %s", strerror(errno));
+						"cannot compile the policy: %s\n", strerror(-r));
+		say("cannot compile the policy: %s", strerror(-r));
 		close_fd(&load->image);
 		close_fd(&load->messages);
-		load->pid = 0;
 		ended(load, false);
 		return;
 	}

@@ -4,37 +4,22 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "broker/daemon/daemon.h"
 #include "client-lib/channel.h"
 
-/* Never waits: what the log process has no room for it does not learn. */
-static void
-tell(struct broker *b, const struct ipc_log *what, const int *fd)
-{
-	struct iovec iov = {(void *)what, sizeof(*what)};
-
-	if (b->log >= 0)
-		(void)channel_send(b->log, &iov, 1, fd, fd ? 1 : 0, NULL, MSG_DONTWAIT);
-}
-
 int
 logger_start(struct broker *b)
 {
-	char *argv[] = {(char *)"fdbroker-log", NULL};
+	char *argv[] = {(char *)"fdbroker-log", b->account[0], b->account[1], NULL};
 	int pair[2], r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	shutdown(pair[0], SHUT_RD);
-	r = spawn_helper(b,
-			 &(struct spawn){.helper = HELPER_LOG,
-					 .unprivileged = true,
-					 .fds = &pair[1],
-					 .n_fds = 1,
-					 .argv = argv},
-			 &b->log_pid);
+	r = spawn_helper(
+		b, &(struct spawn){.helper = HELPER_LOG, .fds = &pair[1], .n_fds = 1, .argv = argv},
+		&b->log_pid);
 	close(pair[1]);
 	if (r < 0) {
 		close(pair[0]);
@@ -44,7 +29,7 @@ logger_start(struct broker *b)
 	b->log_started = now_ms();
 	for (size_t i = 0; i < WORKERS_MAX; i++)
 		if (b->workers[i].state != WORKER_FREE)
-			logger_worker(b, &b->workers[i]);
+			logger_tell(b, &b->workers[i], NULL);
 	return 0;
 }
 
@@ -58,9 +43,7 @@ logger_reap(struct broker *b, pid_t pid, int status)
 		    WIFSIGNALED(status) ? "signal" : "status",
 		    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	b->log_pid = 0;
-	if (b->log >= 0)
-		close(b->log);
-	b->log = -1;
+	close_fd(&b->log);
 	wake_at(b, b->log_started + RESTART_MS);
 	return true;
 }
@@ -75,28 +58,21 @@ logger_tick(struct broker *b, int64_t now)
 }
 
 void
-logger_worker(struct broker *b, const struct worker *worker)
+logger_tell(struct broker *b, const struct worker *worker, const struct ipc_connection *connection)
 {
 	struct ipc_log what = {
-		.kind = IPC_LOG_WORKER,
+		.kind = connection ? IPC_LOG_CONNECTION : IPC_LOG_WORKER,
 		.worker = worker->number,
+		.connection = connection ? connection->number : 0,
 		.generation = worker->generation,
 		.peer = {.uid = worker->identity.uid, .gid = worker->identity.gid},
 	};
+	struct iovec iov = {&what, sizeof(what)};
 
-	tell(b, &what, &worker->audit);
-}
-
-void
-logger_connection(struct broker *b, const struct worker *worker,
-		  const struct ipc_connection *connection)
-{
-	struct ipc_log what = {
-		.kind = IPC_LOG_CONNECTION,
-		.worker = worker->number,
-		.connection = connection->number,
-		.peer = connection->peer,
-	};
-
-	tell(b, &what, NULL);
+	if (connection)
+		what.peer = connection->peer;
+	/* Never waits: what the log process has no room for it does not learn. */
+	if (b->log >= 0)
+		(void)channel_send(b->log, &iov, 1, &worker->audit, !connection, NULL,
+				   MSG_DONTWAIT);
 }

@@ -2,7 +2,6 @@
 /* fdbrokerd: its start, its loop, its end. daemon.h says what the parts are. */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -19,7 +18,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "broker/daemon/daemon.h"
 #include "broker/layers.h"
@@ -29,7 +27,6 @@ enum {
 	EVENTS = 32,
 	ACCEPTS = 16,         /* connections a turn, so that notes and signals get theirs */
 	FIRST_NOTE_MS = 5000, /* for the refuser to say which layers it has */
-	FIRST_HELPER_FD = 10,
 };
 
 static struct broker broker;
@@ -61,8 +58,8 @@ watch(struct broker *b, int fd, uint64_t what)
 void
 say(const char *format, ...)
 {
-	va_list arguments;
 	char line[1024];
+	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(line, sizeof(line), format, arguments);
@@ -82,9 +79,10 @@ find_account(struct broker *b)
 
 	b->own_uid = (uid_t)-1;
 	b->own_gid = (gid_t)-1;
+	b->account[0][0] = b->account[1][0] = '-';
 	if (!b->is_root && b->options.user) {
 		say("only root can give the helpers another account: leave --user out");
-		return -EPERM;
+		return -ECANCELED;
 	}
 	if (!b->is_root)
 		return 0;
@@ -95,58 +93,59 @@ find_account(struct broker *b)
 			say("there is no account 'fdbroker': helpers run as 'nobody', which others "
 			    "may use too");
 	}
-	if (!entry || entry->pw_uid == 0) {
+	if (!entry || entry->pw_uid == 0 || entry->pw_gid == 0) {
 		say("account '%s' %s; see --user", name, entry ? "is root's" : "does not exist");
-		return -ENOENT;
+		return -ECANCELED;
 	}
 	b->own_uid = entry->pw_uid;
 	b->own_gid = entry->pw_gid;
+	snprintf(b->account[0], sizeof(b->account[0]), "%u", b->own_uid);
+	snprintf(b->account[1], sizeof(b->account[1]), "%u", b->own_gid);
 	return 0;
 }
 
 /*
  * What the broker and, in their first phase, its workers need. The kernel gives a root program all
- * that the bounding set holds, so what is taken out of it here nobody below gets back.
+ * that the bounding set holds, so what is taken out of it here nobody below gets back. EPERM: there
+ * is no CAP_SETPCAP, and so nothing to take away.
  */
 static int
-limit_capabilities(const struct broker *b)
+limit_capabilities(struct broker *b)
 {
-	const cap_value_t keep[] = {
+	static const cap_value_t keep[] = {
+		/* Workers and helpers: their ids, their own bounding set. */
 		CAP_SETUID,
 		CAP_SETGID,
-		CAP_SETPCAP, /* workers and helpers: their ids, their own bounding set */
+		CAP_SETPCAP,
+		/* Workers: private mounts, an empty root; the trees, and what they serve from them.
+		 */
 		CAP_SYS_ADMIN,
-		CAP_SYS_CHROOT,      /* workers: private mounts, an empty root */
-		CAP_DAC_READ_SEARCH, /* workers: the trees, then what they serve */
-		CAP_DAC_OVERRIDE,    /* workers with a rule that writes */
-		CAP_KILL,            /* the broker: workers, which run under another uid */
+		CAP_SYS_CHROOT,
+		CAP_DAC_READ_SEARCH,
+		CAP_DAC_OVERRIDE,
+		/* The broker: ending workers, which run under another uid. */
+		CAP_KILL,
 	};
-	const int n = (int)(sizeof(keep) / sizeof(keep[0]));
-	cap_t have = cap_get_proc(), wanted = cap_init();
-	int r = have && wanted ? 0 : -ENOMEM;
+	cap_t caps = cap_get_proc();
+	int r = caps ? 0 : -errno;
 
-	for (int i = 0; i < n && r == 0; i++) {
-		cap_flag_value_t has = CAP_CLEAR;
-
-		cap_get_flag(have, keep[i], CAP_PERMITTED, &has);
-		if (has == CAP_SET &&
-		    (cap_set_flag(wanted, CAP_PERMITTED, 1, &keep[i], CAP_SET) < 0 ||
-		     cap_set_flag(wanted, CAP_EFFECTIVE, 1, &keep[i], CAP_SET) < 0))
-			r = -errno;
-	}
-	for (cap_value_t cap = 0; cap <= cap_max_bits() && r == 0 && b->is_root; cap++) {
+	for (cap_value_t cap = 0; cap <= CAP_LAST_CAP && r == 0; cap++) {
 		bool kept = false;
 
-		for (int i = 0; i < n; i++)
+		for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++)
 			kept |= keep[i] == cap;
-		/* EPERM: no CAP_SETPCAP, so there is nothing that we could take from ourselves. */
-		if (!kept && cap_get_bound(cap) == 1 && cap_drop_bound(cap) < 0 && errno != EPERM)
+		if (kept)
+			continue;
+		if (cap_set_flag(caps, CAP_PERMITTED, 1, &cap, CAP_CLEAR) < 0 ||
+		    cap_set_flag(caps, CAP_EFFECTIVE, 1, &cap, CAP_CLEAR) < 0 ||
+		    cap_set_flag(caps, CAP_INHERITABLE, 1, &cap, CAP_CLEAR) < 0 ||
+		    (b->is_root && cap_get_bound(cap) == 1 && cap_drop_bound(cap) < 0 &&
+		     errno != EPERM))
 			r = -errno;
 	}
-	if (r == 0 && cap_set_proc(wanted) < 0)
+	if (r == 0 && cap_set_proc(caps) < 0)
 		r = -errno;
-	cap_free(have);
-	cap_free(wanted);
+	cap_free(caps);
 	return r;
 }
 
@@ -168,111 +167,88 @@ make_page(struct broker *b)
 }
 
 static int
-make_signals(struct broker *b)
+make_loop(struct broker *b)
 {
 	sigset_t set;
 
+	b->epoll = epoll_create1(EPOLL_CLOEXEC);
 	sigemptyset(&set);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGCHLD);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+	if (b->epoll < 0 || sigprocmask(SIG_BLOCK, &set, NULL) < 0 ||
+	    signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return -errno;
 	b->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return b->signals < 0 ? -errno : watch(b, b->signals, EVENT(EVENT_SIGNALS, 0));
 }
 
-/* Whatever was open in the one who started us is none of ours; 0 to 2 exist from here on. */
+/* 0 to 2 exist from here on, and what was open in the one who started us reaches no helper. */
 static int
 tidy_descriptors(struct broker *b)
 {
-	bool passed = getenv("LISTEN_FDS") != NULL;
 	struct rlimit files;
 
 	while ((b->null = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && b->null <= STDERR_FILENO)
 		(void)fcntl(b->null, F_SETFD, 0);
-	if (b->null < 0)
+	if (b->null < 0 || sys_close_on_exec_from(STDERR_FILENO + 1) < 0 ||
+	    getrlimit(RLIMIT_NOFILE, &files) < 0)
 		return -errno;
-	(void)sys_close_from(passed ? (unsigned)b->null + 1 : STDERR_FILENO + 1);
-	if (!passed) {
-		b->null = open("/dev/null", O_RDWR | O_CLOEXEC);
-		if (b->null < 0)
-			return -errno;
-	}
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &files);
-	}
-	return 0;
+	files.rlim_cur = files.rlim_max;
+	return setrlimit(RLIMIT_NOFILE, &files) < 0 ? -errno : 0;
 }
 
 /* The refuser has every layer that a worker can have: what it reports, all have. */
 static int
 find_layers(struct broker *b)
 {
-	int64_t until = now_ms() + FIRST_NOTE_MS;
-	uint32_t missing;
+	struct pollfd wait = {.fd = b->refuser->notes, .events = POLLIN};
 
-	while (b->refuser->state == WORKER_STARTING) {
-		struct pollfd wait = {.fd = b->refuser->notes, .events = POLLIN};
-		int64_t left = until - now_ms();
-
-		if (left <= 0 || poll(&wait, 1, (int)left) < 0 || b->refuser->notes < 0) {
-			say("the first worker did not start; the lines above say why");
-			return -EIO;
-		}
-		workers_note(b, (uint32_t)(b->refuser - b->workers));
+	(void)poll(&wait, 1, FIRST_NOTE_MS);
+	workers_note(b, (uint32_t)(b->refuser - b->workers));
+	if (b->refuser->state != WORKER_READY) {
+		say("cannot start: the first worker did not; the lines above say why");
+		return -ECANCELED;
 	}
 	b->layers = b->refuser->layers;
-	missing = LAYERS_ALL & ~b->layers;
 	for (unsigned i = 0; i < n_layer_names; i++)
-		if (missing & layer_names[i].layer)
+		if (!(b->layers & layer_names[i].layer))
 			say("layer '%s' is off: %s", layer_names[i].name, layer_names[i].absent);
 	return 0;
 }
 
+/* In this order. -ECANCELED: it has said itself what is wrong. */
+static const struct {
+	const char *name;
+	int (*take)(struct broker *b);
+} steps[] = {
+	{"descriptors", tidy_descriptors},
+	{"helper programs", spawn_open_helpers},
+	{"account", find_account},
+	{"capabilities", limit_capabilities},
+	{"event loop", make_loop},
+	{"generation page", make_page},
+	{"sockets", listen_start},
+	{"log process", logger_start},
+	{"first worker", workers_start_refuser},
+	{"layers", find_layers},
+};
+
 static int
 start(struct broker *b)
 {
-	const char *step = "descriptors";
-	int r = tidy_descriptors(b);
+	int r = 0;
 
 	b->is_root = geteuid() == 0;
 	b->image_fd = b->log = -1;
 	b->wake = INT64_MAX;
-	if (r == 0 && spawn_open_helpers(b) < 0)
-		return -1;
-	if (r == 0 && find_account(b) < 0)
-		return -1;
-	if (r == 0) {
-		step = "capabilities";
-		r = limit_capabilities(b);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && r == 0; i++) {
+		r = steps[i].take(b);
+		if (r < 0 && r != -ECANCELED)
+			say("cannot start: %s: %s", steps[i].name, strerror(-r));
 	}
-	if (r == 0) {
-		step = "event loop";
-		b->epoll = epoll_create1(EPOLL_CLOEXEC);
-		r = b->epoll < 0 ? -errno : make_signals(b);
-	}
-	if (r == 0) {
-		step = "generation page";
-		r = make_page(b);
-	}
-	if (r == 0 && listen_start(b) < 0)
-		return -1;
-	if (r == 0) {
-		step = "log process";
-		r = logger_start(b);
-	}
-	if (r == 0) {
-		step = "first worker";
-		r = workers_start_refuser(b);
-	}
-	if (r < 0) {
-		say("cannot start: %s: %s", step, strerror(-r));
-		return -1;
-	}
-	return find_layers(b);
+	return r;
 }
 
 /* --- loop ---------------------------------------------------------------------------------------
@@ -286,8 +262,7 @@ accept_one(struct broker *b, int fd)
 	const int off = 0;
 	int error;
 
-	/* A connection that was queued before the listener's option was set still has the old one.
-	 */
+	/* One that was queued before the listener's option was set still has the old one. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
 	error = peer_identify(b, fd, &what.peer, &identity);
 	if (error == 0)
@@ -316,14 +291,10 @@ accept_some(struct broker *b)
 	}
 }
 
+/* From the first load on, whatever became of it: without a policy everything is denied. */
 static void
-first_load_ended(struct broker *b)
+begin_accepting(struct broker *b)
 {
-	static bool once;
-
-	if (once)
-		return;
-	once = true;
 	listen_resume(b);
 	say("listening on %s", b->options.socket);
 	notify("READY=1");
@@ -332,14 +303,15 @@ first_load_ended(struct broker *b)
 static void
 reap(struct broker *b)
 {
+	unsigned long loads = b->load.serial;
 	int status;
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		if (!workers_reap(b, pid, status) && !logger_reap(b, pid, status))
 			(void)load_reap(b, pid, status);
-	if (b->load.serial > 0 && !b->stopping)
-		first_load_ended(b);
+	if (loads == 0 && b->load.serial > 0 && !b->stopping)
+		begin_accepting(b);
 }
 
 static void
@@ -437,7 +409,7 @@ main(int argc, char **argv)
 	}
 	load_begin(b);
 	if (b->load.serial > 0)
-		first_load_ended(b);
+		begin_accepting(b);
 	while (!b->stopping || workers_running(b) > 0)
 		turn(b);
 	return EXIT_SUCCESS;

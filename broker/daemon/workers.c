@@ -6,23 +6,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "broker/daemon/daemon.h"
 #include "broker/layers.h"
 #include "client-lib/channel.h"
-
-static void
-close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
 
 static bool
 same_identity(const struct identity *one, const struct identity *other)
@@ -40,35 +32,32 @@ finish(struct broker *b, struct worker *w)
 	if (w->state == WORKER_FREE || w->state == WORKER_FINISHING)
 		return;
 	w->state = WORKER_FINISHING;
-	w->finish_at = 0;
-	w->kill_at = now_ms() + FINISH_MS;
-	wake_at(b, w->kill_at);
+	w->deadline = now_ms() + FINISH_MS;
+	wake_at(b, w->deadline);
 	close_fd(&w->control);
 }
 
-/* Its ends of the channels, until they have gone to the child. */
-struct ends {
-	int control, notes, audit;
-};
+/* The worker's ends of its channels, until they have gone to the child. */
+enum { CONTROL, NOTES, AUDIT, N_CHANNELS };
 
 static int
-make_channels(struct worker *w, struct ends *ends)
+make_channels(struct worker *w, int ends[N_CHANNELS])
 {
-	int control[2], notes[2], audit[2];
+	int pair[2];
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
-	w->control = control[0];
-	ends->control = control[1];
+	w->control = pair[0];
+	ends[CONTROL] = pair[1];
 	/* One way, before anybody holds the other end. */
-	if (shutdown(w->control, SHUT_RD) < 0 || pipe2(notes, O_CLOEXEC | O_NONBLOCK) < 0)
+	if (shutdown(w->control, SHUT_RD) < 0 || pipe2(pair, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
-	w->notes = notes[0];
-	ends->notes = notes[1];
-	if (pipe2(audit, O_CLOEXEC) < 0)
+	w->notes = pair[0];
+	ends[NOTES] = pair[1];
+	if (pipe2(pair, O_CLOEXEC) < 0)
 		return -errno;
-	w->audit = audit[0];
-	ends->audit = audit[1];
+	w->audit = pair[0];
+	ends[AUDIT] = pair[1];
 	return 0;
 }
 
@@ -98,9 +87,9 @@ send_setup(const struct broker *b, const struct worker *w)
 }
 
 static int
-launch(struct broker *b, struct worker *w, const struct ends *ends)
+launch(struct broker *b, struct worker *w, const int ends[N_CHANNELS])
 {
-	const int fds[] = {ends->control, ends->notes, ends->audit, b->page_fd, b->image_fd};
+	const int fds[] = {ends[CONTROL], ends[NOTES], ends[AUDIT], b->page_fd, b->image_fd};
 	char title[64];
 	char *argv[] = {title, NULL};
 	struct spawn spawn = {
@@ -122,50 +111,53 @@ launch(struct broker *b, struct worker *w, const struct ends *ends)
 	return r < 0 ? r : spawn_helper(b, &spawn, &w->pid);
 }
 
+static void
+close_channels(struct worker *w)
+{
+	close_fd(&w->control);
+	close_fd(&w->notes);
+	close_fd(&w->audit);
+}
+
+/* Only what is in use: the rest of the tables stays untouched memory. */
+static void
+copy_identity(struct identity *to, const struct identity *from)
+{
+	memcpy(to, from, offsetof(struct identity, groups));
+	memcpy(to->groups, from->groups, from->n_groups * sizeof(gid_t));
+	memcpy(to->subjects, from->subjects, from->n_subjects * sizeof(uint32_t));
+}
+
 /* A new worker in a free slot. */
 static int
 start(struct broker *b, const struct identity *identity, struct worker **ret_worker)
 {
-	struct ends ends = {-1, -1, -1};
+	int ends[N_CHANNELS] = {-1, -1, -1}, r;
 	struct worker *w = b->workers;
-	int r;
 
 	while (w < b->workers + WORKERS_MAX && w->state != WORKER_FREE)
 		w++;
 	if (w == b->workers + WORKERS_MAX)
 		return -EBUSY;
+	memset(w, 0, offsetof(struct worker, identity));
 	w->number = ++b->last_worker;
-	w->layers = 0;
 	w->control = w->notes = w->audit = -1;
 	w->generation = b->generation;
-	w->connections = 0;
 	w->started = now_ms();
-	w->finish_at = w->kill_at = 0;
-	w->notes_since = w->notes_count = 0;
-	w->identity.kind = identity->kind;
-	w->identity.uid = identity->uid;
-	w->identity.gid = identity->gid;
-	w->identity.n_groups = identity->n_groups;
-	w->identity.n_subjects = identity->n_subjects;
-	/* Only what is in use: the rest of the tables stays untouched memory. */
-	memcpy(w->identity.groups, identity->groups, identity->n_groups * sizeof(gid_t));
-	memcpy(w->identity.subjects, identity->subjects, identity->n_subjects * sizeof(uint32_t));
+	copy_identity(&w->identity, identity);
 
-	r = make_channels(w, &ends);
+	r = make_channels(w, ends);
 	if (r == 0)
-		r = launch(b, w, &ends);
-	close_fd(&ends.control);
-	close_fd(&ends.notes);
-	close_fd(&ends.audit);
+		r = launch(b, w, ends);
+	for (size_t i = 0; i < N_CHANNELS; i++)
+		close_fd(&ends[i]);
 	if (r < 0) {
-		close_fd(&w->control);
-		close_fd(&w->notes);
-		close_fd(&w->audit);
+		close_channels(w);
 		say("cannot start a worker: %s", strerror(-r));
 		return r;
 	}
 	w->state = WORKER_STARTING;
-	logger_worker(b, w);
+	logger_tell(b, w, NULL);
 	*ret_worker = w;
 	return 0;
 }
@@ -176,7 +168,7 @@ pass_to(struct broker *b, struct worker *w, int fd, const struct ipc_connection 
 	struct iovec iov = {(void *)what, sizeof(*what)};
 	int r;
 
-	logger_connection(b, w, what);
+	logger_tell(b, w, what);
 	r = channel_send(w->control, &iov, 1, &fd, 1, NULL, MSG_DONTWAIT);
 	if (r == 0)
 		w->connections++;
@@ -237,11 +229,12 @@ kill_worker(struct worker *w, const char *why)
 {
 	say("worker %u (uid %u) is killed: %s", w->number, w->identity.uid, why);
 	kill(w->pid, SIGKILL);
-	w->kill_at = 0;
+	w->state = WORKER_FINISHING;
+	w->deadline = 0;
 }
 
 static void
-take_note(struct broker *b, struct worker *w, unsigned char note, int64_t now)
+take_note(struct broker *b, struct worker *w, unsigned char note)
 {
 	if (note & IPC_NOTE_LAYERS) {
 		if (w->state == WORKER_STARTING)
@@ -249,13 +242,10 @@ take_note(struct broker *b, struct worker *w, unsigned char note, int64_t now)
 		w->layers = note & LAYERS_ALL;
 	} else if (note == IPC_NOTE_IDLE) {
 		finish(b, w);
-	} else if (note == IPC_NOTE_REPLACE && w->finish_at == 0) {
+	} else if (note == IPC_NOTE_REPLACE && w->deadline == 0) {
 		/* A file that is replaced all the time costs one worker a second. */
-		w->finish_at = w->started + RESTART_MS;
-		if (w->finish_at <= now)
-			finish(b, w);
-		else
-			wake_at(b, w->finish_at);
+		w->deadline = w->started + RESTART_MS;
+		wake_at(b, w->deadline);
 	}
 }
 
@@ -271,8 +261,7 @@ workers_note(struct broker *b, uint32_t index)
 		return;
 	n = read(w->notes, notes, sizeof(notes));
 	if (n <= 0) {
-		/* All its ends are gone, and soon it is; an end that was closed by hand stays
-		 * readable. */
+		/* Its end is closed, and soon it is gone: no more to be told of this. */
 		if (n == 0 || errno != EAGAIN)
 			close_fd(&w->notes);
 		return;
@@ -288,7 +277,7 @@ workers_note(struct broker *b, uint32_t index)
 		return;
 	}
 	for (ssize_t i = 0; i < n; i++)
-		take_note(b, w, notes[i], now);
+		take_note(b, w, notes[i]);
 }
 
 void
@@ -313,9 +302,7 @@ workers_reap(struct broker *b, pid_t pid, int status)
 		    WTERMSIG(status), strsignal(WTERMSIG(status)),
 		    WTERMSIG(status) == SIGSYS ? ": it made a system call that is not permitted"
 					       : "");
-	close_fd(&w->control);
-	close_fd(&w->notes);
-	close_fd(&w->audit);
+	close_channels(w);
 	w->state = WORKER_FREE;
 	if (w == b->refuser) {
 		b->refuser = NULL;
@@ -330,16 +317,14 @@ workers_tick(struct broker *b, int64_t now)
 	for (size_t i = 0; i < WORKERS_MAX; i++) {
 		struct worker *w = &b->workers[i];
 
-		if (w->state == WORKER_FREE)
+		if (w->state == WORKER_FREE || w->deadline == 0)
 			continue;
-		if (w->finish_at != 0 && w->finish_at <= now)
-			finish(b, w);
-		if (w->kill_at != 0 && w->kill_at <= now)
+		if (w->deadline > now)
+			wake_at(b, w->deadline);
+		else if (w->state == WORKER_FINISHING)
 			kill_worker(w, "it did not finish in time");
-		if (w->finish_at != 0)
-			wake_at(b, w->finish_at);
-		if (w->kill_at != 0)
-			wake_at(b, w->kill_at);
+		else
+			finish(b, w);
 	}
 	if (!b->refuser && !b->stopping && workers_start_refuser(b) < 0)
 		wake_at(b, now + RESTART_MS);
@@ -353,19 +338,4 @@ workers_running(const struct broker *b)
 	for (size_t i = 0; i < WORKERS_MAX; i++)
 		n += b->workers[i].state != WORKER_FREE;
 	return n;
-}
-
-void
-workers_abandon(struct broker *b)
-{
-	for (size_t i = 0; i < WORKERS_MAX; i++) {
-		struct worker *w = &b->workers[i];
-
-		if (w->state == WORKER_FREE)
-			continue;
-		close_fd(&w->control);
-		close_fd(&w->notes);
-		close_fd(&w->audit);
-	}
-	close_fd(&b->log);
 }

@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "broker/drop.h"
 #include "broker/filter.h"
 #include "broker/ipc.h"
 #include "client-lib/channel.h"
@@ -283,19 +284,22 @@ int
 main(int argc, char **argv)
 {
 	struct epoll_event event = {.events = EPOLLIN};
+	int r;
 
-	(void)argv;
-	if (argc != 1 || isatty(STDIN_FILENO)) {
+	if (argc != 3 || isatty(STDIN_FILENO)) {
 		fputs("fdbroker-log is started by fdbrokerd(8), not by hand.\n", stderr);
 		return 2;
 	}
 	for (size_t i = 0; i < PIPES_MAX; i++)
 		sources[i].fd = -1;
+	r = drop_privileges(argv[1], argv[2]);
+	if (r < 0) {
+		fprintf(stderr, "fdbroker-log: cannot give up its privileges: %s\n", strerror(-r));
+		return EXIT_FAILURE;
+	}
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, IPC_CONTROL, &event) < 0 ||
-	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_NAME, "fdbroker-log", 0, 0, 0) < 0 ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    filter_enter(rules, sizeof(rules) / sizeof(rules[0])) < 0) {
 		perror("fdbroker-log");
 		return EXIT_FAILURE;

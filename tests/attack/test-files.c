@@ -257,8 +257,11 @@ ask_long(int socket, size_t length)
 	static char path[8192];
 	size_t used = (size_t)snprintf(path, sizeof(path), "%s/data", h.directory);
 
-	for (size_t i = 0; used < length; i++)
-		path[used++] = i % 200 == 0 && used + 1 < length ? '/' : 'x';
+	for (size_t i = 0; used < length; i++) {
+		bool slash = i % 200 == 0 && used + 1 < length;
+
+		path[used++] = slash ? '/' : 'x';
+	}
 	return raw_open(socket, O_RDONLY, path, length, NULL);
 }
 
@@ -314,7 +317,7 @@ test_limits_of_a_path(void **state)
 static void
 test_names_in_the_log(void **state)
 {
-	static const char name[] = "data/a\nfdbroker: granted uid=0 \x1b[31m\r;uid=0;\"\\\xff";
+	static const char name[] = "data/a\nfdbroker: granted uid=4242 \x1b[31m\r;uid=0;\"\\\xff";
 	int socket = raw_connect(&h);
 	char path[256], line[4096];
 	unsigned lines = 0;
@@ -335,7 +338,7 @@ test_names_in_the_log(void **state)
 		while (fgets(line, sizeof(line), log)) {
 			lines += strstr(line, ";uid=0;") != NULL;
 			/* The line of its own that it wanted to be. */
-			assert_true(strncmp(line, "fdbroker: granted uid=0 ", 24) != 0);
+			assert_true(strncmp(line, "fdbroker: granted uid=4242 ", 27) != 0);
 			for (const char *at = line; *at && at[1]; at++)
 				assert_in_range(*at, ' ', '~');
 		}

@@ -14,9 +14,10 @@ dangerous=" $(echo "$functions" | tr '\n' ' ') "
 while read -r object; do
 	name=${object#"$build"/}
 	name=${name%.o}
+	[ -e "$name.c" ] || continue # of a file that is no more
 	for symbol in $(nm -u "$object" | awk '{ print $2 }' | sed -e 's/@.*//' -e 's/^__\(.*\)_chk$/\1/' -e 's/64\(_2\)\{0,1\}$//' -e 's/^__\(open\|openat\)_2$/\1/' | sort -u); do
 		[[ $dangerous == *" $symbol "* ]] || continue
-		if grep -qE "^$symbol[[:space:]](.*[[:space:]])?$name([[:space:]]|$)" "$table"; then
+		if grep -qE "^${symbol}[[:space:]](.*[[:space:]])?${name}([[:space:]]|$)" "$table"; then
 			echo "$symbol $name" >>"$used"
 		else
 			echo "$name refers to $symbol(), which tests/lint/calls does not permit it" >&2

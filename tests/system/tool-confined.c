@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tool-confined HIDDEN -- CMD...: run CMD where Landlock keeps it from opening anything beneath HIDDEN (and beneath
- * the directories above it, but for what else they hold). For the demonstration by an ordinary user.
+ * tool-confined HIDDEN -- CMD...: run CMD where Landlock keeps it from opening anything beneath
+ * HIDDEN. For the demonstration by an ordinary user.
  */
 #include <dirent.h>
 #include <err.h>
@@ -16,9 +16,11 @@
 
 #include "broker/sys.h"
 
-#define ACCESS_FILE                                                                                  \
-	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE)
-#define ACCESS (ACCESS_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+enum {
+	ACCESS_FILE = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |
+		      LANDLOCK_ACCESS_FS_WRITE_FILE,
+	ACCESS = ACCESS_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
+};
 
 static void
 permit(int ruleset, int directory, const char *name)

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A million messages for each decoder, good ones with a few bytes or numbers changed and pure
+ * noise: it never reads beyond them, and takes exactly those that a second reading of the format
+ * takes.
+ */
+#include "wire-test.h"
+
+enum {
+	ROUNDS = 1000000,
+	ROOM = 512,
+};
+
+static uint64_t seed = 0x9e3779b97f4a7c15;
+
+static uint32_t
+draw(uint32_t below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (uint32_t)(seed >> 20) % below;
+}
+
+static void
+add_noise(unsigned char *bytes)
+{
+	for (size_t i = 0; i < ROOM; i += sizeof(seed)) {
+		draw(1);
+		memcpy(bytes + i, &seed, sizeof(seed));
+	}
+}
+
+static uint32_t
+number_at(const unsigned char *bytes, size_t width)
+{
+	uint32_t number = 0;
+
+	memcpy(&number, bytes, width);
+	return number;
+}
+
+/* Numbers that are likely to hurt. */
+static uint32_t
+nasty(size_t size)
+{
+	const uint32_t numbers[] = {0,
+				    1,
+				    15,
+				    16,
+				    17,
+				    64,
+				    65,
+				    255,
+				    256,
+				    257,
+				    INT16_MAX,
+				    UINT16_MAX,
+				    INT32_MAX,
+				    1u << 31,
+				    UINT32_MAX,
+				    UINT32_MAX - 15,
+				    draw(600),
+				    draw(600),
+				    0u - draw(600)};
+	uint32_t number = numbers[draw(ELEMENTS(numbers))];
+
+	return draw(4) == 0 ? (uint32_t)size : number;
+}
+
+/* A few changes; more often to numbers than to any byte. Returns the new size. */
+static size_t
+mutate(unsigned char *bytes, size_t size)
+{
+	for (uint32_t n = draw(4); n > 0; n--) {
+		uint32_t number = nasty(size);
+
+		switch (draw(5)) {
+		case 0:
+			bytes[draw(ROOM)] = (unsigned char)draw(256);
+			break;
+		case 1:
+			memcpy(bytes + 2 * draw(32), &number, 2);
+			break;
+		case 2:
+			memcpy(bytes + 4 * draw(16), &number, 4);
+			break;
+		case 3:
+			size = draw(2) ? draw(ROOM) : (size + draw(5) + ROOM - 2) % ROOM;
+			break;
+		default:
+			number = (uint32_t)size;
+			memcpy(bytes, &number, 4);
+			break;
+		}
+	}
+	return size;
+}
+
+static size_t
+random_request(unsigned char *bytes)
+{
+	struct wire_header header = {.version = WIRE_VERSION,
+				     .operation = WIRE_OPEN,
+				     .id = draw(UINT32_MAX),
+				     .item_size = (uint16_t)(ITEM + (draw(3) ? 0 : draw(20))),
+				     .items = (uint16_t)(1 + draw(4))};
+	size_t used = HEADER + (size_t)header.items * header.item_size;
+
+	add_noise(bytes);
+	if (draw(50) == 0)
+		return draw(ROOM);
+	memset(bytes, 0, used);
+	for (size_t i = 0; i < header.items; i++) {
+		struct wire_item item = {.flags = draw(UINT32_MAX), .path_length = draw(30)};
+
+		memcpy(bytes + HEADER + i * header.item_size, &item, ITEM);
+		used += item.path_length;
+	}
+	header.length = (uint32_t)used;
+	memcpy(bytes, &header, HEADER);
+	return used;
+}
+
+/* The same format, read by somebody else: in 64 bits, and without stopping at the first error. */
+static bool
+is_request(const unsigned char *bytes, size_t size)
+{
+	uint64_t items, item_size, sum;
+	bool good;
+
+	if (size < HEADER)
+		return false;
+	item_size = number_at(bytes + 12, 2);
+	items = number_at(bytes + 14, 2);
+	sum = HEADER + items * item_size;
+	good = number_at(bytes, 4) == size && number_at(bytes + 4, 2) == WIRE_VERSION &&
+	       number_at(bytes + 6, 2) == WIRE_OPEN && items >= 1 && items <= 64 &&
+	       item_size >= 16 && item_size <= 256;
+	if (!good || sum > size)
+		return false;
+	for (uint64_t i = 0; i < items; i++) {
+		const unsigned char *item = bytes + HEADER + i * item_size;
+
+		sum += number_at(item + 8, 4);
+		for (uint64_t at = 12; at < item_size; at++)
+			good = good && item[at] == 0;
+	}
+	return good && sum == size;
+}
+
+static void
+check_request(const struct decoded *d, size_t size)
+{
+	const char *path = d->files[0].path;
+
+	assert_in_range(d->n, 1, WIRE_ITEMS_MAX);
+	assert_ptr_equal(path, fence - size + HEADER +
+				       d->n * number_at((unsigned char *)fence - size + 12, 2));
+	for (size_t i = 0; i < d->n; i++) {
+		assert_ptr_equal(d->files[i].path, path);
+		path += d->files[i].path_length;
+	}
+	assert_ptr_equal(path, fence);
+}
+
+static void
+test_requests(void **state)
+{
+	static unsigned char bytes[ROOM + 8];
+	unsigned taken = 0;
+	struct decoded d;
+
+	(void)state;
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		size_t size = mutate(bytes, random_request(bytes));
+		bool good = is_request(bytes, size);
+		int r = decode(bytes, size, &d);
+
+		if ((r == 0) != good)
+			fail_msg("request %u: %d, and it is %s", i, r, good ? "good" : "bad");
+		assert_int_equal(r == -EBADMSG, size < HEADER);
+		assert_true(r == -EBADMSG || r == 0 || r == EPROTO || r == EPROTONOSUPPORT ||
+			    r == EOPNOTSUPP || r == E2BIG);
+		if (r == 0)
+			check_request(&d, size);
+		else
+			assert_int_equal(d.n, 4711);
+		taken += r == 0;
+	}
+	assert_in_range(taken, ROUNDS / 10, ROUNDS - ROUNDS / 10);
+}
+
+static size_t
+random_reply(unsigned char *bytes, uint32_t id, size_t n)
+{
+	uint32_t errors[4];
+	uint16_t status = (uint16_t)(draw(4) ? 0 : draw(UINT16_MAX + 1));
+
+	add_noise(bytes);
+	for (size_t i = 0; i < n; i++)
+		errors[i] = draw(3) ? 0 : draw(UINT32_MAX);
+	return wire_encode_reply(bytes, id, status, errors, status == 0 ? n : 0);
+}
+
+static bool
+is_reply(const unsigned char *bytes, size_t size, uint32_t id, size_t n)
+{
+	uint64_t items, item_size;
+
+	if (size < sizeof(struct wire_reply) || number_at(bytes, 4) != size ||
+	    number_at(bytes + 4, 2) != WIRE_VERSION || number_at(bytes + 8, 4) != id)
+		return false;
+	if (number_at(bytes + 6, 2) != 0)
+		return true;
+	item_size = number_at(bytes + 12, 2);
+	items = number_at(bytes + 14, 2);
+	return items == n && item_size >= RESULT && size == 16 + items * item_size;
+}
+
+/* What wire.h leaves open: what lies behind a result or behind the header of a refusal. */
+static bool
+is_odd(const unsigned char *bytes, size_t size)
+{
+	return number_at(bytes + 6, 2) != 0 ? size != sizeof(struct wire_reply)
+					    : number_at(bytes + 12, 2) != RESULT;
+}
+
+static void
+test_replies(void **state)
+{
+	static unsigned char bytes[ROOM + 8];
+	uint32_t errors[WIRE_ITEMS_MAX];
+	unsigned taken = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		uint32_t id = draw(UINT32_MAX);
+		size_t n = 1 + draw(4), size = mutate(bytes, random_reply(bytes, id, n));
+		bool good = is_reply(bytes, size, id, n);
+		uint16_t status = 0;
+		int r = decode_reply(bytes, size, id, n, &status, errors);
+
+		assert_true(r == 0 || r == -EPROTO);
+		taken += r == 0;
+		if (r == 0) {
+			assert_int_equal(status, number_at(bytes + 6, 2));
+			for (size_t k = 0; status == 0 && k < n; k++)
+				assert_int_equal(
+					errors[k],
+					number_at(bytes + 16 + k * number_at(bytes + 12, 2), 4));
+		}
+		if ((r == 0) != good && (r == 0 || !is_odd(bytes, size)))
+			fail_msg("reply %u: %d, and it is %s", i, r, good ? "good" : "bad");
+	}
+	assert_in_range(taken, ROUNDS / 10, ROUNDS - ROUNDS / 10);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_replies),
+	};
+
+	return cmocka_run_group_tests_name("client-lib/wire-random", tests, make_room, NULL);
+}

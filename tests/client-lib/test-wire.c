@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The wire format: every malformed shape is told apart from the good ones, and no decoder reads a
+ * byte beyond the message.
+ */
+#include "wire-test.h"
+
+/* --- requests -----------------------------------------------------------------------------------
+ */
+
+/* A request of n items of this size; item i has path_lengths[i] bytes of path. */
+static size_t
+make_request(char *to, size_t n, size_t item_size, const uint32_t *path_lengths)
+{
+	struct wire_header header = {
+		.version = WIRE_VERSION,
+		.operation = WIRE_OPEN,
+		.id = 0xfedcba98u,
+		.item_size = (uint16_t)item_size,
+		.items = (uint16_t)n,
+	};
+	size_t used = HEADER + n * item_size;
+
+	memset(to, 0, used);
+	for (size_t i = 0; i < n; i++) {
+		struct wire_item item = {.flags = (uint32_t)i + 1,
+					 .mode = (uint32_t)i + 100,
+					 .path_length = path_lengths[i]};
+
+		memcpy(to + HEADER + i * item_size, &item,
+		       item_size < ITEM ? item_size : (size_t)ITEM);
+		memset(to + used, 'a' + (int)i, path_lengths[i]);
+		used += path_lengths[i];
+	}
+	header.length = (uint32_t)used;
+	memcpy(to, &header, HEADER);
+	return used;
+}
+
+static void
+check_files(const struct decoded *d, size_t size, size_t n, size_t item_size,
+	    const uint32_t *path_lengths)
+{
+	const char *path = fence - size + HEADER + n * item_size;
+
+	assert_int_equal(d->id, 0xfedcba98u);
+	assert_int_equal(d->n, n);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(d->files[i].flags, i + 1);
+		assert_int_equal(d->files[i].mode, i + 100);
+		assert_ptr_equal(d->files[i].path, path);
+		assert_int_equal(d->files[i].path_length, path_lengths[i]);
+		path += path_lengths[i];
+	}
+	assert_ptr_equal(path, fence);
+}
+
+static void
+test_request_round_trips(void **state)
+{
+	static const size_t counts[] = {1, 2, 63, 64}, sizes[] = {16, 17, 24, 255, 256};
+	static char message[WIRE_MESSAGE_MAX];
+	uint32_t lengths[WIRE_ITEMS_MAX];
+	struct decoded d;
+
+	(void)state;
+	for (uint32_t i = 0; i < WIRE_ITEMS_MAX; i++)
+		lengths[i] = i * 7 % 50;
+	for (size_t c = 0; c < ELEMENTS(counts); c++) {
+		for (size_t s = 0; s < ELEMENTS(sizes); s++) {
+			size_t size = make_request(message, counts[c], sizes[s], lengths);
+
+			assert_int_equal(decode(message, size, &d), 0);
+			check_files(&d, size, counts[c], sizes[s], lengths);
+		}
+	}
+}
+
+static void
+test_encoded_open(void **state)
+{
+	static const char path[] = "/etc/motd";
+	char message[WIRE_REQUEST_HEAD + sizeof(path) - 1];
+	struct decoded d;
+
+	(void)state;
+	assert_int_equal(wire_encode_open(message, 7, 0x80000001u, 0640, sizeof(path) - 1),
+			 WIRE_REQUEST_HEAD);
+	memcpy(message + WIRE_REQUEST_HEAD, path, sizeof(path) - 1);
+	assert_int_equal(decode(message, sizeof(message), &d), 0);
+	assert_int_equal(d.id, 7);
+	assert_int_equal(d.n, 1);
+	assert_int_equal(d.files[0].flags, 0x80000001u);
+	assert_int_equal(d.files[0].mode, 0640);
+	assert_int_equal(d.files[0].path_length, sizeof(path) - 1);
+	assert_memory_equal(d.files[0].path, path, sizeof(path) - 1);
+}
+
+/* Every number in a header, and what becomes of a request of two items when it has that value. */
+static const struct {
+	size_t offset, width;
+	uint32_t value;
+	int result;
+} spoilt[] = {
+#define HEAD(field, value, result)                                                                 \
+	{                                                                                          \
+		offsetof(struct wire_header, field), sizeof(((struct wire_header *)0)->field),     \
+			value, result                                                              \
+	}
+#define FIRST(field, value, result)                                                                \
+	{                                                                                          \
+		HEADER + offsetof(struct wire_item, field), sizeof(uint32_t), value, result        \
+	}
+	HEAD(length, 0, EPROTO),
+	HEAD(length, 1, EPROTO),
+	HEAD(length, HEADER, EPROTO),
+	HEAD(length, HEADER + 2 * ITEM + 7, EPROTO),
+	HEAD(length, HEADER + 2 * ITEM + 9, EPROTO),
+	HEAD(length, INT32_MAX, EPROTO),
+	HEAD(length, UINT32_MAX, EPROTO),
+	HEAD(version, 0, EPROTONOSUPPORT),
+	HEAD(version, 2, EPROTONOSUPPORT),
+	HEAD(version, 0x0100, EPROTONOSUPPORT),
+	HEAD(version, UINT16_MAX, EPROTONOSUPPORT),
+	HEAD(operation, 0, EOPNOTSUPP),
+	HEAD(operation, 2, EOPNOTSUPP),
+	HEAD(operation, 0x0100, EOPNOTSUPP),
+	HEAD(operation, UINT16_MAX, EOPNOTSUPP),
+	HEAD(items, 0, EPROTO),
+	HEAD(items, 1, EPROTO),
+	HEAD(items, 3, EPROTO),
+	HEAD(items, 64, EPROTO),
+	HEAD(items, 65, EPROTO),
+	HEAD(items, INT16_MAX, EPROTO),
+	HEAD(items, UINT16_MAX, EPROTO),
+	HEAD(item_size, 0, EPROTO),
+	HEAD(item_size, 1, EPROTO),
+	HEAD(item_size, 15, EPROTO),
+	HEAD(item_size, 256, EPROTO),
+	HEAD(item_size, 257, EPROTO),
+	HEAD(item_size, 0x8010, EPROTO),
+	HEAD(item_size, UINT16_MAX, EPROTO),
+	FIRST(path_length, 4, EPROTO),
+	FIRST(path_length, 6, EPROTO),
+	FIRST(path_length, 0, EPROTO),
+	FIRST(path_length, 9, EPROTO),
+	FIRST(path_length, INT32_MAX, EPROTO),
+	FIRST(path_length, 1u << 31, EPROTO),
+	FIRST(path_length, UINT32_MAX, EPROTO),
+	FIRST(path_length, UINT32_MAX - 2, EPROTO),
+	FIRST(path_length, UINT32_MAX - HEADER - 2 * ITEM + 1, EPROTO),
+	FIRST(reserved, 1, E2BIG),
+	FIRST(reserved, UINT32_MAX, E2BIG),
+	/* What is not for the decoder to judge. */
+	FIRST(flags, UINT32_MAX, 0),
+	FIRST(mode, UINT32_MAX, 0),
+	HEAD(id, UINT32_MAX, 0),
+};
+
+static void
+test_spoilt_requests(void **state)
+{
+	static const uint32_t lengths[] = {5, 3};
+	char message[256];
+	struct decoded d;
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(spoilt); i++) {
+		size_t size = make_request(message, 2, ITEM, lengths);
+		uint16_t narrow = (uint16_t)spoilt[i].value;
+
+		assert_int_equal(size, HEADER + 2 * ITEM + 8);
+		if (spoilt[i].width == sizeof(narrow))
+			memcpy(message + spoilt[i].offset, &narrow, sizeof(narrow));
+		else
+			memcpy(message + spoilt[i].offset, &spoilt[i].value, sizeof(uint32_t));
+		d.id = 0;
+		if (decode(message, size, &d) != spoilt[i].result)
+			fail_msg("offset %zu, value %#x: not %d", spoilt[i].offset, spoilt[i].value,
+				 spoilt[i].result);
+		if (spoilt[i].offset != offsetof(struct wire_header, id))
+			assert_int_equal(d.id, 0xfedcba98u);
+		if (spoilt[i].result != 0)
+			assert_int_equal(d.n, 4711);
+	}
+}
+
+/* Cut at every byte, with the length as it was and with the length as it is. */
+static void
+test_cut_requests(void **state)
+{
+	static const uint32_t lengths[] = {5, 3};
+	char message[256] = "";
+	struct decoded d;
+
+	(void)state;
+	for (size_t size = 0; size < 128; size++) {
+		size_t whole = make_request(message, 2, ITEM, lengths);
+		uint32_t length = (uint32_t)size;
+
+		if (size == whole)
+			continue;
+		assert_int_equal(decode(message, size, &d), size < HEADER ? -EBADMSG : EPROTO);
+		memcpy(message, &length, sizeof(length));
+		assert_int_equal(decode(message, size, &d), size < HEADER ? -EBADMSG : EPROTO);
+	}
+}
+
+static void
+test_sizes_of_items(void **state)
+{
+	static const uint32_t lengths[WIRE_ITEMS_MAX + 1] = {5, 3};
+	static char message[WIRE_MESSAGE_MAX];
+	struct decoded d;
+
+	(void)state;
+	for (size_t item = 0; item < 300; item++) {
+		bool good = item >= 16 && item <= 256;
+		size_t size = make_request(message, 2, item, lengths);
+
+		assert_int_equal(decode(message, size, &d), good ? 0 : EPROTO);
+		/* Each byte of the tail of each item. */
+		for (size_t at = ITEM; good && at < item; at++) {
+			for (size_t i = 0; i < 2; i++) {
+				message[HEADER + i * item + at] = 1;
+				assert_int_equal(decode(message, size, &d), E2BIG);
+				message[HEADER + i * item + at] = 0;
+			}
+		}
+	}
+	for (size_t n = 1; n <= WIRE_ITEMS_MAX + 1; n++)
+		assert_int_equal(decode(message, make_request(message, n, ITEM, lengths), &d),
+				 n <= WIRE_ITEMS_MAX ? 0 : EPROTO);
+}
+
+/* --- replies ------------------------------------------------------------------------------------
+ */
+
+static void
+test_reply_round_trips(void **state)
+{
+	char message[WIRE_REPLY_MAX];
+	uint32_t errors[WIRE_ITEMS_MAX], got[WIRE_ITEMS_MAX];
+	uint16_t status;
+
+	(void)state;
+	for (uint32_t i = 0; i < WIRE_ITEMS_MAX; i++)
+		errors[i] = i * 0x01010101u;
+	for (size_t n = 1; n <= WIRE_ITEMS_MAX; n++) {
+		size_t size = wire_encode_reply(message, (uint32_t)n, 0, errors, n);
+
+		assert_int_equal(size, sizeof(struct wire_reply) + n * RESULT);
+		memset(got, 0xff, sizeof(got));
+		status = 1;
+		assert_int_equal(decode_reply(message, size, (uint32_t)n, n, &status, got), 0);
+		assert_int_equal(status, 0);
+		assert_memory_equal(got, errors, n * sizeof(errors[0]));
+	}
+	for (uint32_t s = 1; s <= UINT16_MAX; s++) {
+		size_t size = wire_encode_reply(message, 9, (uint16_t)s, NULL, 0);
+
+		assert_int_equal(size, sizeof(struct wire_reply));
+		assert_int_equal(decode_reply(message, size, 9, 1, &status, got), 0);
+		assert_int_equal(status, s);
+	}
+}
+
+static void
+test_spoilt_replies(void **state)
+{
+	static const struct {
+		size_t offset, width;
+		uint32_t value;
+	} cases[] = {
+#define REPLY(field, value)                                                                        \
+	{offsetof(struct wire_reply, field), sizeof(((struct wire_reply *)0)->field), value}
+		REPLY(length, 0),
+		REPLY(length, 15),
+		REPLY(length, 31),
+		REPLY(length, 33),
+		REPLY(length, UINT32_MAX),
+		REPLY(version, 0),
+		REPLY(version, 2),
+		REPLY(id, 0),
+		REPLY(id, 8),
+		REPLY(id, 0x90000007),
+		REPLY(items, 0),
+		REPLY(items, 1),
+		REPLY(items, 3),
+		REPLY(items, UINT16_MAX),
+		REPLY(item_size, 0),
+		REPLY(item_size, 7),
+		REPLY(item_size, 9),
+		REPLY(item_size, UINT16_MAX),
+	};
+	const uint32_t errors[2] = {0, ENOENT};
+	uint32_t got[WIRE_ITEMS_MAX];
+	char message[WIRE_REPLY_MAX] = "";
+	uint16_t status = 4711;
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(cases); i++) {
+		size_t size = wire_encode_reply(message, 7, 0, errors, 2);
+
+		memcpy(message + cases[i].offset, &cases[i].value, cases[i].width);
+		if (decode_reply(message, size, 7, 2, &status, got) != -EPROTO)
+			fail_msg("offset %zu, value %#x", cases[i].offset, cases[i].value);
+		assert_int_equal(status, 4711);
+	}
+	for (size_t size = 0; size < 64; size++) {
+		size_t whole = wire_encode_reply(message, 7, 0, errors, 2);
+		uint32_t length = (uint32_t)size;
+
+		if (size == whole)
+			continue;
+		assert_int_equal(decode_reply(message, size, 7, 2, &status, got), -EPROTO);
+		memcpy(message, &length, sizeof(length));
+		assert_int_equal(decode_reply(message, size, 7, 2, &status, got), -EPROTO);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_request_round_trips),
+		cmocka_unit_test(test_encoded_open),
+		cmocka_unit_test(test_spoilt_requests),
+		cmocka_unit_test(test_cut_requests),
+		cmocka_unit_test(test_sizes_of_items),
+		cmocka_unit_test(test_reply_round_trips),
+		cmocka_unit_test(test_spoilt_replies),
+	};
+
+	return cmocka_run_group_tests_name("client-lib/wire", tests, make_room, NULL);
+}
