@@ -126,7 +126,8 @@ TEST_TOOLS = $(patsubst %.c,$(B)/%,$(wildcard tests/*/tool-*.c) tests/bench/benc
 SCRIPTS    = $(wildcard tests/*/*.t)
 RUN        = BUILD=$(abspath $(B)) CMOCKA_MESSAGE_OUTPUT=TAP
 
-$(B)/tests/%: $(B)/tests/%.o $(B)/shared.a $(B)/policy.a $(B)/libfdbroker.a
+$(B)/tests.a: $(call objects,tests)
+$(B)/tests/%: $(B)/tests/%.o $(B)/tests.a $(B)/shared.a $(B)/policy.a $(B)/libfdbroker.a
 	$(call run,LINK,$(call link,-lcmocka -lcap -lseccomp))
 .SECONDARY:
 
@@ -149,7 +150,7 @@ MAN = $(wildcard broker/*/*.[0-9] client-lib/*.[0-9] policy/*.[0-9] cli/*.[0-9])
 
 lint: all
 	clang-format --dry-run -Werror $(SOURCES)
-	shellcheck -S warning -x -e SC1091 $(SHELL_SOURCES)
+	shellcheck -S warning -x -e SC1091,SC2154 $(SHELL_SOURCES)
 	for page in $(MAN); do mandoc -Tlint -W warning $$page || exit 1; done
 	tests/lint/includes.sh
 	tests/lint/functions.sh

@@ -118,7 +118,7 @@ main(int argc, char **argv)
 	write_all(STDERR_FILENO, messages, messages_size);
 	write_all(IPC_COMPILE_MESSAGES, messages, messages_size);
 	if (r == -EBADMSG || opened < 0)
-		return EXIT_POLICY;
+		_exit(EXIT_POLICY);
 	if (r < 0)
 		fail("cannot compile", -r);
 	write_all(IPC_COMPILE_IMAGE, image, size);

@@ -217,8 +217,11 @@ client_start(void (*client)(const struct server *server), const struct server *s
 	pid = fork();
 	assert_return_code(pid, errno);
 	if (pid == 0) {
-		int before = count_fds(0), after;
+		int before, after;
 
+		/* Whatever we were started with must not be taken for ours. */
+		close_range(STDERR_FILENO + 1, ~0U, 0);
+		before = count_fds(0);
 		client(server);
 		after = count_fds(0);
 		CHECK(after == before || after == before + 1);
@@ -242,7 +245,19 @@ client_run(void (*client)(const struct server *server), const struct server *ser
 	client_wait(client_start(client, server));
 }
 
-/* In a client: the server's file `name`, opened here, has the right inode. */
+/* Run one client against an honest server, to which it connects so often. */
+static inline void
+with_server(void (*client)(const struct server *server), unsigned connections)
+{
+	struct server server = {.answer = grant};
+
+	server_start(&server);
+	client_run(client, &server);
+	assert_int_equal(server.seen->accepted, connections);
+	server_stop(&server);
+}
+
+/* In a client: what the broker opened is this file. */
 static inline bool
 opens(const char *path)
 {

@@ -383,12 +383,8 @@ opens_in_a_storm(const struct server *server)
 static void
 test_signals(void **state)
 {
-	struct server server = {.answer = grant};
-
 	(void)state;
-	server_start(&server);
-	client_run(opens_in_a_storm, &server);
-	server_stop(&server);
+	with_server(opens_in_a_storm, 1);
 }
 
 int
