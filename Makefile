@@ -15,6 +15,7 @@ LIBDIR      ?= $(PREFIX)/lib
 MANDIR      ?= $(PREFIX)/share/man
 UNITDIR     ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+POLICYDIR   ?= /etc/fdbroker/policy.d
 COMPLETIONS ?= $(PREFIX)/share/bash-completion/completions
 
 all: programs library
@@ -38,7 +39,7 @@ WANT_HARDENING = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong 
 	-fstack-clash-protection -fcf-protection=full -ftrivial-auto-var-init=zero \
 	-fno-delete-null-pointer-checks -fno-strict-overflow -fno-strict-aliasing \
 	-fzero-call-used-regs=used-gpr
-WANT_LINKING = -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,nodlopen -Wl,--as-needed \
+WANT_LINKING = -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed \
 	-Wl,--no-copy-dt-needed-entries
 
 ifeq ($(SANITIZE),1)
@@ -63,9 +64,16 @@ $(FLAGS): Makefile tests/deps.sh
 	{ keep WARNINGS $(WANT_WARNINGS); keep HARDENING $(WANT_HARDENING); \
 	  keep LINKING $(WANT_LINKING); } > $@.new; rm -f $@.try; mv $@.new $@
 
-CPPFLAGS_OURS = -D_GNU_SOURCE -DFDBROKER_VERSION='"$(VERSION)"' -DFDBROKER_LIBEXEC='"$(LIBEXEC)"' -I.
+CPPFLAGS_OURS = -D_GNU_SOURCE -DFDBROKER_VERSION='"$(VERSION)"' -I.
 CFLAGS_OURS   = -std=gnu17 $(WARNINGS) $(HARDENING) -fvisibility=hidden -ffunction-sections -fdata-sections \
 	-ffile-prefix-map=$(CURDIR)/=
+
+# Where the helpers will be is compiled in; a change of it makes what knows it anew.
+$(B)/libexec: FORCE
+	@mkdir -p $(B); echo '$(LIBEXEC)' | cmp -s - $@ || echo '$(LIBEXEC)' > $@
+$(B)/broker/daemon/spawn.o: $(B)/libexec
+$(B)/broker/daemon/spawn.o: CPPFLAGS_OURS += -DFDBROKER_LIBEXEC='"$(LIBEXEC)"'
+FORCE:
 
 # --- what is built from what: the folder is the process -------------------------------------------
 
@@ -164,18 +172,19 @@ format:
 # --- install --------------------------------------------------------------------------------------
 
 INSTALLED = $(SBINDIR)/fdbrokerd $(BINDIR)/fdbroker $(addprefix $(LIBEXEC)/,fdbroker-worker fdbroker-compile fdbroker-log) \
-	$(LIBDIR)/$(SONAME).$(VERSION) $(LIBDIR)/$(SONAME) $(LIBDIR)/libfdbroker.so $(LIBDIR)/libfdbroker.a \
+	$(LIBDIR)/libfdbroker.so.$(VERSION) $(LIBDIR)/$(SONAME) $(LIBDIR)/libfdbroker.so $(LIBDIR)/libfdbroker.a \
 	$(LIBDIR)/pkgconfig/fdbroker.pc $(PREFIX)/include/fdbroker.h \
 	$(addprefix $(UNITDIR)/,fdbroker.socket fdbroker.service) $(SYSUSERSDIR)/fdbroker.conf $(COMPLETIONS)/fdbroker \
 	$(foreach page,$(MAN),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 
 put = install -D -m $(1) $(2) $(DESTDIR)$(3)
 install: all
+	install -d $(DESTDIR)$(POLICYDIR)
 	$(call put,755,$(B)/fdbrokerd,$(SBINDIR)/fdbrokerd)
 	$(call put,755,$(B)/fdbroker,$(BINDIR)/fdbroker)
 	for helper in worker compile log; do $(call put,755,$(B)/fdbroker-$$helper,$(LIBEXEC)/fdbroker-$$helper) || exit 1; done
-	$(call put,755,$(B)/libfdbroker.so,$(LIBDIR)/$(SONAME).$(VERSION))
-	ln -sf $(SONAME).$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	$(call put,755,$(B)/libfdbroker.so,$(LIBDIR)/libfdbroker.so.$(VERSION))
+	ln -sf libfdbroker.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libfdbroker.so
 	$(call put,644,$(B)/libfdbroker.a,$(LIBDIR)/libfdbroker.a)
 	$(call put,644,client-lib/fdbroker.h,$(PREFIX)/include/fdbroker.h)
@@ -211,4 +220,4 @@ help:
 	@echo "make install      DESTDIR=, PREFIX=/usr; make uninstall takes it away again"
 	@echo "make clean        remove build/"
 
-.PHONY: all programs library tests check demo bench-quick lint format install uninstall deps clean help
+.PHONY: all programs library tests check demo bench-quick lint format install uninstall deps clean help FORCE

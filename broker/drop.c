@@ -56,8 +56,10 @@ drop_privileges(const char *uid_text, const char *gid_text)
 	cap_free(none);
 	if (r < 0)
 		return r;
-	/* Changing ids cleared the second (prctl(2)); the broker may have died before it was set
-	 * again. */
+	/*
+	 * Changing ids cleared the second (prctl(2)); the broker may have died before it was set
+	 * again.
+	 */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

@@ -16,10 +16,11 @@ __asan_default_options(void)
 
 /* Calls of the sanitizers' runtime: reports, stacks, shadow memory. In no other build. */
 static const int runtime_calls[] = {
-	SCMP_SYS(read),           SCMP_SYS(getpid),      SCMP_SYS(gettid),   SCMP_SYS(futex),
-	SCMP_SYS(madvise),        SCMP_SYS(sigaltstack), SCMP_SYS(mremap),   SCMP_SYS(rt_sigaction),
-	SCMP_SYS(rt_sigprocmask), SCMP_SYS(sched_yield), SCMP_SYS(readlink), SCMP_SYS(prctl),
-	SCMP_SYS(getrusage),      SCMP_SYS(openat),      SCMP_SYS(mmap),     SCMP_SYS(mprotect),
+	SCMP_SYS(read),         SCMP_SYS(write),          SCMP_SYS(getpid),      SCMP_SYS(gettid),
+	SCMP_SYS(futex),        SCMP_SYS(madvise),        SCMP_SYS(sigaltstack), SCMP_SYS(mremap),
+	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(sched_yield), SCMP_SYS(readlink),
+	SCMP_SYS(prctl),        SCMP_SYS(getrusage),      SCMP_SYS(openat),      SCMP_SYS(mmap),
+	SCMP_SYS(mprotect),
 };
 #endif
 

@@ -5,6 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define FILTER_SANITIZED 1 /* the sanitizers' runtime writes reports, and needs memory of its own */
+#else
+#define FILTER_SANITIZED 0
+#endif
+
 enum filter_test {
 	FILTER_ANY = 0,    /* whatever the arguments */
 	FILTER_EQUAL,      /* one argument has this value */

@@ -39,7 +39,8 @@ enum {
 };
 
 struct ipc_page {
-	/* The policy generation in force: a worker that was made for another one answers nothing.
+	/*
+	 * The policy generation in force: a worker that was made for another one answers nothing.
 	 */
 	_Atomic uint64_t generation;
 };
@@ -55,14 +56,17 @@ enum {
 	IPC_SETUP_MAX = 32768,
 };
 
-/* The first message on a worker's control socket. Followed by n_groups gid_t and n_subjects
- * uint32_t. */
+/*
+ * The first message on a worker's control socket. Followed by n_groups gid_t and n_subjects
+ * uint32_t.
+ */
 struct ipc_setup {
 	uint32_t kind;     /* enum ipc_kind */
 	uint32_t required; /* layers without which the worker must not serve, broker/layers.h */
 	uint64_t generation;
 	uint32_t worker; /* number of the worker, for messages */
-	/* Real, effective and saved ids of the worker; -1: it keeps those that it was started with.
+	/*
+	 * Real, effective and saved ids of the worker; -1: it keeps those that it was started with.
 	 */
 	uid_t own_uid;
 	gid_t own_gid;
@@ -76,8 +80,9 @@ struct ipc_setup {
 
 /* One connection, with its socket as the only descriptor. */
 struct ipc_connection {
-	uint64_t number;  /* of the connection, for the audit */
-	uint32_t refusal; /* 0: serve; else the errno value to answer every request with */
+	uint64_t number;     /* of the connection, for the audit */
+	uint64_t generation; /* of the policy that sent it here, be it to the refuser */
+	uint32_t refusal;    /* 0: serve; else the errno value to answer every request with */
 	uint32_t reserved;
 	struct ucred peer; /* SO_PEERCRED of the connection */
 	uint32_t reserved2;
@@ -113,7 +118,8 @@ enum {
 	IPC_RULE_MAX = 256,
 };
 
-/* One decision. Followed by the rule's file:line and the path, cut to fit; neither ends with a NUL.
+/*
+ * One decision. Followed by the rule's file:line and the path, cut to fit; neither ends with a NUL.
  */
 struct ipc_record {
 	uint16_t length;      /* of the whole record */

@@ -121,7 +121,7 @@ cli_command_find(const char *name)
 	return NULL;
 }
 
-/* --- where the broker is ------------------------------------------------------------- */
+/* --- where the broker is --------------------------------------------------------------- */
 
 static bool socket_changed;
 static char *socket_before;
@@ -169,7 +169,7 @@ cli_admin_path(const struct cli_args *args)
 	return path;
 }
 
-/* --- start --------------------------------------------------------------------------- */
+/* --- start ----------------------------------------------------------------------------- */
 
 /* A file or a socket that got the number of a closed standard descriptor would be written to. */
 static void

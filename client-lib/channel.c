@@ -91,8 +91,10 @@ channel_receive(int socket, void *buffer, size_t size, int *fds, size_t max_fds,
 
 	if (max_fds > CHANNEL_FDS_MAX)
 		return -EINVAL;
-	/* Exactly the room that is wanted: what does not fit never becomes a descriptor of this
-	 * process. */
+	/*
+	 * Exactly the room that is wanted: what does not fit never becomes a descriptor of this
+	 * process.
+	 */
 	message.msg_controllen = (with_credentials ? CMSG_SPACE(sizeof(struct ucred)) : 0) +
 				 (max_fds > 0 ? CMSG_SPACE(max_fds * sizeof(int)) : 0);
 	if (message.msg_controllen > 0)
@@ -119,6 +121,8 @@ channel_receive(int socket, void *buffer, size_t size, int *fds, size_t max_fds,
 	if (message.msg_flags & MSG_TRUNC) {
 		for (size_t i = 0; i < extra.n_fds; i++)
 			close(fds[i]);
+		extra.n_fds = 0;
+		*ret_extra = extra;
 		return -EMSGSIZE;
 	}
 	*ret_extra = extra;

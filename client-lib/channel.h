@@ -36,9 +36,9 @@ struct channel_extra {
  * those.
  *
  * Returns the number of bytes (0: end of file, or an empty message, which nobody sends), -EMSGSIZE
- * if the message was longer than size, or another negative errno value (-EINTR too: the caller
- * knows its deadline). On failure no descriptor is left behind. More descriptors than max_fds: they
- * are closed, and ret_extra->truncated is set.
+ * if the message was longer than size (*ret_extra is set then too), or another negative errno
+ * value, -EINTR too: the caller knows its deadline. On failure no descriptor is left behind. More
+ * descriptors than max_fds: they are closed, and ret_extra->truncated is set.
  */
 ssize_t channel_receive(int socket, void *buffer, size_t size, int *fds, size_t max_fds,
 			bool with_credentials, int flags, struct channel_extra *ret_extra);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs in: the client. Trusts: the kernel's word about the server. Distrusts: the server's bytes.
+/*
+ * Runs in: the client. Trusts: the kernel's word about the server. Distrusts: the server's bytes.
  */
 #include "connection.h"
 
@@ -16,8 +17,10 @@
 #include "channel.h"
 #include "wire.h"
 
-/* Milliseconds left, rounded up, so that a wait never ends just before the deadline; 0 when it
- * passed. */
+/*
+ * Milliseconds left, rounded up, so that a wait never ends just before the deadline; 0 when it
+ * passed.
+ */
 static int
 milliseconds_left(const struct timespec *deadline)
 {
@@ -98,8 +101,10 @@ connect_to(struct connection *connection, const char *socket_path, const struct 
 fail:
 	left = errno;
 	close(fd);
-	/* Whatever keeps us from it, there is no broker to be reached; only our own limits are told
-	 * apart. */
+	/*
+	 * Whatever keeps us from it, there is no broker to be reached; only our own limits are told
+	 * apart.
+	 */
 	return left == ENOMEM || left == ENOBUFS ? -ENOMEM : -ENOTCONN;
 }
 
@@ -111,8 +116,10 @@ is_ours(struct connection *connection)
 
 	if (connection->fd < 0)
 		return false;
-	/* A program that closes all descriptors (closefrom(3)) may have given the number to another
-	 * file. */
+	/*
+	 * A program that closes all descriptors (closefrom(3)) may have given the number to another
+	 * file.
+	 */
 	if (fstat(connection->fd, &status) < 0 || !S_ISSOCK(status.st_mode) ||
 	    status.st_ino != connection->inode) {
 		connection->fd = -1;
@@ -129,6 +136,23 @@ enum outcome {
 	OUTCOME_UNKNOWN,      /* the connection ended without an answer */
 };
 
+/* What the open itself said, as it is; nothing that is no errno value. */
+static int
+result_error(uint32_t error)
+{
+	return error < 4096 ? -(int)error : -EPROTO;
+}
+
+/*
+ * A refusal of the whole request. That we were not understood is one thing to a program, however it
+ * came about.
+ */
+static int
+status_error(uint16_t status)
+{
+	return status == EACCES || status == EBUSY ? -(int)status : -EPROTO;
+}
+
 /* The answer to request id: exactly one descriptor with a grant, none with anything else. */
 static enum outcome
 receive_answer(const struct connection *connection, uint32_t id, const struct timespec *deadline,
@@ -141,24 +165,27 @@ receive_answer(const struct connection *connection, uint32_t id, const struct ti
 	int fd = -1;
 	ssize_t n;
 
-	/* SO_RCVTIMEO makes one call of the usual case; after a signal the rest of the time is
-	 * waited for. */
+	/*
+	 * One call in the usual case. A signal, or a limit set earlier, ends it before its time:
+	 * wait for the rest.
+	 */
 	n = channel_receive(connection->fd, message, sizeof(message), &fd, 1, false, 0, &extra);
-	while (n == -EINTR) {
+	while (n == -EINTR || n == -EAGAIN) {
 		struct pollfd wait = {.fd = connection->fd, .events = POLLIN};
+		int left = milliseconds_left(deadline);
 
-		if (poll(&wait, 1, milliseconds_left(deadline)) < 0 && errno == EINTR &&
-		    milliseconds_left(deadline) > 0)
-			continue;
+		if (left == 0) {
+			*ret_error = -ETIMEDOUT;
+			return OUTCOME_FAILED;
+		}
+		(void)poll(&wait, 1, left);
 		n = channel_receive(connection->fd, message, sizeof(message), &fd, 1, false,
 				    MSG_DONTWAIT, &extra);
 	}
-	if (n == -EAGAIN) {
-		*ret_error = -ETIMEDOUT;
-		return OUTCOME_FAILED;
-	}
-	/* A server that went away says ECONNRESET first when it left a request of ours unread; then
-	 * 0. */
+	/*
+	 * A server that went away says ECONNRESET first when it left a request of ours unread; then
+	 * 0.
+	 */
 	if (n == 0 || n == -ECONNRESET || n == -EPIPE)
 		return OUTCOME_UNKNOWN;
 	if (n < 0) {
@@ -182,9 +209,7 @@ receive_answer(const struct connection *connection, uint32_t id, const struct ti
 	}
 	if (extra.n_fds > 0 || extra.truncated)
 		goto fail;
-	if (status == 0)
-		status = error < 4096 ? (uint16_t)error : EPROTO;
-	*ret_error = status < 4096 ? -(int)status : -EPROTO;
+	*ret_error = status == 0 ? result_error(error) : status_error(status);
 	return OUTCOME_FAILED;
 
 fail:
@@ -197,7 +222,8 @@ static enum outcome
 ask(struct connection *connection, const char *path, size_t length, int flags, mode_t mode,
     const struct timespec *deadline, int *ret_fd, int *ret_error)
 {
-	/* Without this the kernel would attach the real ids, which are not those of the connection.
+	/*
+	 * Without this the kernel would attach the real ids, which are not those of the connection.
 	 */
 	struct ucred self = {
 		.pid = connection->pid, .uid = connection->uid, .gid = connection->gid};
@@ -252,13 +278,16 @@ connection_open(struct connection *connection, const char *socket_path, const ch
 		case OUTCOME_DONE:
 			return 0;
 		case OUTCOME_FAILED:
-			/* An answer that came too late, or was garbage, must not meet the next
-			 * request. */
+			/*
+			 * An answer that came too late, or was garbage, must not meet the next
+			 * request.
+			 */
 			if (error == -ETIMEDOUT || error == -EPROTO)
 				connection_close(connection);
 			return error;
 		case OUTCOME_UNKNOWN:
-			/* It may have been executed. Creating exclusively a second time would fail.
+			/*
+			 * It may have been executed. Creating exclusively a second time would fail.
 			 */
 			if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) {
 				connection_close(connection);

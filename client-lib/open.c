@@ -27,7 +27,8 @@ thread_end(void *connection)
 static void
 thread_setup(void)
 {
-	/* Without a key (PTHREAD_KEYS_MAX) a thread that ends leaves its connection to the process.
+	/*
+	 * Without a key (PTHREAD_KEYS_MAX) a thread that ends leaves its connection to the process.
 	 */
 	if (pthread_key_create(&thread_key, thread_end) != 0)
 		thread_key = (pthread_key_t)-1;
@@ -57,10 +58,11 @@ broker_open(const char *path, int flags, ...)
 		mode = va_arg(arguments, mode_t);
 		va_end(arguments);
 	}
+	if (!socket_path || !*socket_path)
+		socket_path = BROKER_SOCKET_DEFAULT;
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
 	deadline.tv_sec += BROKER_TIMEOUT_DEFAULT / 1000;
-	r = connection_open(own_connection(), socket_path ? socket_path : BROKER_SOCKET_DEFAULT,
-			    path, flags, mode, &deadline, &fd);
+	r = connection_open(own_connection(), socket_path, path, flags, mode, &deadline, &fd);
 	errno = r < 0 ? -r : saved;
 	return r < 0 ? -1 : fd;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The state of reading one source: lines.c makes words of lines, statement.c statements of words.
+/*
+ * The state of reading one source: lines.c makes words of lines, statement.c statements of words.
  */
 #pragma once
 

@@ -46,8 +46,7 @@ enum {
 /* No rule decided: the default, which denies. */
 #define POLICY_NO_RULE UINT32_MAX
 
-/* --- image --------------------------------------------------------------------------------------
- */
+/* --- image ------------------------------------------------------------------------------- */
 
 struct policy_image;
 
@@ -68,8 +67,7 @@ int policy_image_from_memory(const void *bytes, size_t size, struct policy_image
 size_t policy_image_size(const struct policy_image *image);
 uint32_t policy_image_rules(const struct policy_image *image);
 
-/* --- who ----------------------------------------------------------------------------------------
- */
+/* --- who --------------------------------------------------------------------------------- */
 
 /* A peer, as the kernel described it. Absent facts match nothing. */
 struct policy_peer {
@@ -101,8 +99,7 @@ enum policy_scope {
 };
 enum policy_scope policy_scope(const struct policy_image *image, const uint32_t *ids, size_t n);
 
-/* --- decide -------------------------------------------------------------------------------------
- */
+/* --- decide ------------------------------------------------------------------------------ */
 
 struct policy_decision {
 	enum policy_verdict verdict;
@@ -110,7 +107,8 @@ struct policy_decision {
 	uint32_t prefix; /* with POLICY_ALLOW: the literal prefix of the pattern that matched */
 };
 
-/* Is path canonical (absolute, no empty, "." or ".." component, within the limits above, no NUL)?
+/*
+ * Is path canonical (absolute, no empty, "." or ".." component, within the limits above, no NUL)?
  */
 bool policy_path_is_canonical(const char *path, size_t length);
 
@@ -122,8 +120,7 @@ void policy_decide(const struct policy_image *image, const uint32_t *ids, size_t
 		   const char *path, size_t length, unsigned verbs,
 		   struct policy_decision *ret_decision);
 
-/* --- what a rule is, for messages ----------------------------------------------------------------
- */
+/* --- what a rule is, for messages -------------------------------------------------------- */
 
 struct policy_rule {
 	enum policy_verdict verdict;
@@ -137,8 +134,10 @@ struct policy_rule {
 void policy_rule_describe(const struct policy_image *image, uint32_t rule,
 			  struct policy_rule *ret_rule);
 
-/* --- reach: what a worker has to be able to open
- * -------------------------------------------------- */
+/*
+ * --- reach: what a worker has to be able to open
+ * --------------------------------------------------
+ */
 
 /*
  * One literal prefix of the allow rules of an identity: the directory that holds everything that
@@ -161,8 +160,7 @@ typedef int policy_reach_fn(void *context, const struct policy_reach *reach);
 int policy_reach(const struct policy_image *image, const uint32_t *ids, size_t n,
 		 policy_reach_fn *fn, void *context);
 
-/* --- compile ------------------------------------------------------------------------------------
- */
+/* --- compile ----------------------------------------------------------------------------- */
 
 /* One policy file, read whole. name is what messages show. */
 struct policy_source {

@@ -41,8 +41,8 @@ void make_directory(char directory[64]);
 void remove_directory(const char *directory);
 void write_file(const char *path, const char *content);
 
-/* --- a broker -----------------------------------------------------------------------------------
- *
+/*
+ * --- a broker -----------------------------------------------------------------------------------
  * Its policy lets our uid read data/ (a literal `..x` too) and read and write rw/; data2/ is next
  * to it. It ends with the test program, however that ends.
  */
@@ -75,7 +75,8 @@ void assert_served_on(const struct harness *h, int socket);
 /* The same worker lives, and no process has more or fewer descriptors than after the start. */
 void assert_undisturbed(const struct harness *h);
 
-/* --- a client by hand ---------------------------------------------------------------------------
+/*
+ * --- a client by hand ---------------------------------------------------------------------------
  */
 
 int raw_connect(const struct harness *h);

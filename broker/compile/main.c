@@ -24,7 +24,8 @@ enum {
 	EXIT_SYSTEM = 2,
 };
 
-/* Far above what a sane policy takes; what is not sane ends here and not in the memory of others.
+/*
+ * Far above what a sane policy takes; what is not sane ends here and not in the memory of others.
  */
 static const rlim_t memory_max = (rlim_t)4 << 30;
 

@@ -63,12 +63,14 @@ enum worker_state {
 	WORKER_STARTING,
 	WORKER_READY,
 	WORKER_FINISHING,
+	WORKER_FAILED, /* ended before it was ready: the identity waits a while for the next */
 };
 
 struct worker {
 	enum worker_state state;
 	pid_t pid;
 	uint32_t number;
+	bool told; /* the log process knows its pipe */
 	uint32_t layers;
 	int control;
 	int notes;
@@ -120,7 +122,7 @@ struct broker {
 	int log;
 	int64_t log_started;
 	uint64_t accepted, refused;
-	uint32_t last_worker;
+	uint32_t last_worker, running; /* number of the newest worker; how many there are */
 	struct worker *refuser;
 	struct worker workers[WORKERS_MAX];
 };
@@ -143,32 +145,30 @@ close_fd(int *fd)
 	*fd = -1;
 }
 
-/* --- main.c -------------------------------------------------------------------------------------
- */
+/* --- main.c ------------------------------------------------------------------------------ */
 
 int64_t now_ms(void);                         /* CLOCK_MONOTONIC */
 void wake_at(struct broker *b, int64_t when); /* be in broker_tick() by then */
 int watch(struct broker *b, int fd, uint64_t event);
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* --- options.c ----------------------------------------------------------------------------------
- */
+/* --- options.c --------------------------------------------------------------------------- */
 
 /* Prints what is wrong, or what was asked for, and exits with 2 or 0. */
 void options_parse(struct options *options, int argc, char **argv);
 
-/* --- listen.c -----------------------------------------------------------------------------------
- */
+/* --- listen.c ---------------------------------------------------------------------------- */
 
-/* Take the sockets over from the service manager or make them. -ECANCELED: it has said what is
- * wrong. */
+/*
+ * Take the sockets over from the service manager or make them. -ECANCELED: it has said what is
+ * wrong.
+ */
 int listen_start(struct broker *b);
 void listen_stop(struct broker *b);
 void listen_pause(struct broker *b); /* no descriptor left: do not spin */
 void listen_resume(struct broker *b);
 
-/* --- peer.c -------------------------------------------------------------------------------------
- */
+/* --- peer.c ------------------------------------------------------------------------------ */
 
 /*
  * Who is at the other end, by the kernel's word. Returns 0, or the errno value that the refuser is
@@ -180,11 +180,12 @@ int peer_identify(const struct broker *b, int fd, struct ucred *ret_peer,
 /* What only `any` rules give, for the image in force. */
 void peer_find_any(struct broker *b);
 
-/* --- spawn.c ------------------------------------------------------------------------------------
- */
+/* --- spawn.c ----------------------------------------------------------------------------- */
 
-/* A helper program with fds as its descriptors from 3 on and an empty environment. It dies with the
- * broker. */
+/*
+ * A helper program with fds as its descriptors from 3 on and an empty environment. It dies with the
+ * broker.
+ */
 struct spawn {
 	enum helper helper;
 	const int *fds;
@@ -194,11 +195,12 @@ struct spawn {
 int spawn_open_helpers(struct broker *b);
 int spawn_helper(const struct broker *b, const struct spawn *spawn, pid_t *ret_pid);
 
-/* --- workers.c ----------------------------------------------------------------------------------
- */
+/* --- workers.c --------------------------------------------------------------------------- */
 
-/* Pass a connection on to the worker of that identity, started when there is none. 0 or an errno
- * value. */
+/*
+ * Pass a connection on to the worker of that identity, started when there is none. 0 or an errno
+ * value.
+ */
 int workers_pass(struct broker *b, const struct identity *identity, int fd,
 		 const struct ipc_connection *what);
 /* Have the refuser answer this one; closes nothing. */
@@ -209,33 +211,27 @@ void workers_finish_all(struct broker *b, bool refuser_too);
 bool workers_reap(struct broker *b, pid_t pid, int status);
 void workers_tick(struct broker *b, int64_t now);
 void workers_abandon(struct broker *b);
-unsigned workers_running(const struct broker *b);
 
-/* --- load.c -------------------------------------------------------------------------------------
- */
+/* --- load.c ------------------------------------------------------------------------------ */
 
 void load_begin(struct broker *b);
 bool load_reap(struct broker *b, pid_t pid, int status);
 void load_tick(struct broker *b, int64_t now);
 
-/* --- logger.c -----------------------------------------------------------------------------------
- */
+/* --- logger.c ---------------------------------------------------------------------------- */
 
 int logger_start(struct broker *b);
 bool logger_reap(struct broker *b, pid_t pid, int status);
 void logger_tick(struct broker *b, int64_t now);
 /* Who is behind that worker (connection NULL), or behind that connection of it. */
-void logger_tell(struct broker *b, const struct worker *worker,
-		 const struct ipc_connection *connection);
+void logger_tell(struct broker *b, struct worker *worker, const struct ipc_connection *connection);
 
-/* --- status.c -----------------------------------------------------------------------------------
- */
+/* --- status.c ---------------------------------------------------------------------------- */
 
 /* Answer every admin that waits: the status as JSON, then end of file. */
 void status_serve(struct broker *b);
 
-/* --- notify.c -----------------------------------------------------------------------------------
- */
+/* --- notify.c ---------------------------------------------------------------------------- */
 
 /* Tell the service manager (sd_notify(3)'s protocol). No-op without one. */
 void notify(const char *state);

@@ -16,7 +16,8 @@ enum {
 	BACKLOG = 4096, /* cut to net.core.somaxconn by the kernel */
 };
 
-/* Refuses what this socket must never bring: descriptors; and has credentials with every message.
+/*
+ * Refuses what this socket must never bring: descriptors; and has credentials with every message.
  */
 static int
 set_options(int fd)

@@ -66,7 +66,8 @@ load_begin(struct broker *b)
 	wake_at(b, load->deadline);
 }
 
-/* Put an image into force. It is sealed first, which fails while anybody could still write to it.
+/*
+ * Put an image into force. It is sealed first, which fails while anybody could still write to it.
  */
 static int
 take_image(struct broker *b)
@@ -93,27 +94,21 @@ take_image(struct broker *b)
 	return 0;
 }
 
-static void
-read_messages(struct load *load)
-{
-	ssize_t n = pread(load->messages, load->text, sizeof(load->text), 0);
-
-	load->n_text = n < 0 ? 0 : (size_t)n;
-	close_fd(&load->messages);
-}
-
 bool
 load_reap(struct broker *b, pid_t pid, int status)
 {
 	struct load *load = &b->load;
 	const char *kept = b->image ? "the policy in force stays" : "everything is denied";
+	ssize_t n;
 	int r;
 
 	if (pid != load->pid)
 		return false;
 	load->pid = 0;
 	ended(load, false);
-	read_messages(load);
+	n = pread(load->messages, load->text, sizeof(load->text), 0);
+	load->n_text = n < 0 ? 0 : (size_t)n;
+	close_fd(&load->messages);
 	if (WIFSIGNALED(status)) {
 		say("the policy compiler died of signal %d; %s", WTERMSIG(status), kept);
 	} else if (WEXITSTATUS(status) != 0) {

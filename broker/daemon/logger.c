@@ -27,9 +27,11 @@ logger_start(struct broker *b)
 	}
 	b->log = pair[0];
 	b->log_started = now_ms();
-	for (size_t i = 0; i < WORKERS_MAX; i++)
-		if (b->workers[i].state != WORKER_FREE)
+	for (size_t i = 0; i < WORKERS_MAX; i++) {
+		b->workers[i].told = false;
+		if (b->workers[i].pid != 0)
 			logger_tell(b, &b->workers[i], NULL);
+	}
 	return 0;
 }
 
@@ -57,22 +59,32 @@ logger_tick(struct broker *b, int64_t now)
 		wake_at(b, now + RESTART_MS);
 }
 
+/* Never waits. False: the log process has no room for it. */
+static bool
+tell(struct broker *b, const struct ipc_log *what, const int *fd)
+{
+	struct iovec iov = {(void *)(uintptr_t)what, sizeof(*what)};
+
+	return b->log >= 0 &&
+	       channel_send(b->log, &iov, 1, fd, fd != NULL, NULL, MSG_DONTWAIT) == 0;
+}
+
 void
-logger_tell(struct broker *b, const struct worker *worker, const struct ipc_connection *connection)
+logger_tell(struct broker *b, struct worker *worker, const struct ipc_connection *connection)
 {
 	struct ipc_log what = {
-		.kind = connection ? IPC_LOG_CONNECTION : IPC_LOG_WORKER,
+		.kind = IPC_LOG_WORKER,
 		.worker = worker->number,
-		.connection = connection ? connection->number : 0,
 		.generation = worker->generation,
 		.peer = {.uid = worker->identity.uid, .gid = worker->identity.gid},
 	};
-	struct iovec iov = {&what, sizeof(what)};
 
-	if (connection)
-		what.peer = connection->peer;
-	/* Never waits: what the log process has no room for it does not learn. */
-	if (b->log >= 0)
-		(void)channel_send(b->log, &iov, 1, &worker->audit, !connection, NULL,
-				   MSG_DONTWAIT);
+	if (!worker->told)
+		worker->told = tell(b, &what, &worker->audit);
+	if (!connection)
+		return;
+	what.kind = IPC_LOG_CONNECTION;
+	what.connection = connection->number;
+	what.peer = connection->peer;
+	(void)tell(b, &what, NULL);
 }

@@ -67,8 +67,7 @@ say(const char *format, ...)
 	fprintf(stderr, "fdbrokerd: %s\n", line);
 }
 
-/* --- start --------------------------------------------------------------------------------------
- */
+/* --- start ------------------------------------------------------------------------------- */
 
 /* The account of the helpers. Only root can give them another than its own. */
 static int
@@ -117,7 +116,8 @@ limit_capabilities(struct broker *b)
 		CAP_SETUID,
 		CAP_SETGID,
 		CAP_SETPCAP,
-		/* Workers: private mounts, an empty root; the trees, and what they serve from them.
+		/*
+		 * Workers: private mounts, an empty root; the trees, and what they serve from them.
 		 */
 		CAP_SYS_ADMIN,
 		CAP_SYS_CHROOT,
@@ -251,14 +251,13 @@ start(struct broker *b)
 	return r;
 }
 
-/* --- loop ---------------------------------------------------------------------------------------
- */
+/* --- loop -------------------------------------------------------------------------------- */
 
 static void
 accept_one(struct broker *b, int fd)
 {
 	static struct identity identity;
-	struct ipc_connection what = {.number = ++b->accepted};
+	struct ipc_connection what = {.number = ++b->accepted, .generation = b->generation};
 	const int off = 0;
 	int error;
 
@@ -389,8 +388,10 @@ turn(struct broker *b)
 		}
 	}
 	tick(b);
-	/* Last, so that a client that was told to connect again does not meet the worker that told
-	 * it. */
+	/*
+	 * Last, so that a client that was told to connect again does not meet the worker that told
+	 * it.
+	 */
 	if (connections && b->accepting)
 		accept_some(b);
 }
@@ -410,7 +411,7 @@ main(int argc, char **argv)
 	load_begin(b);
 	if (b->load.serial > 0)
 		begin_accepting(b);
-	while (!b->stopping || workers_running(b) > 0)
+	while (!b->stopping || b->running > 0)
 		turn(b);
 	return EXIT_SUCCESS;
 }

@@ -80,8 +80,10 @@ peer_identify(const struct broker *b, int fd, struct ucred *ret_peer, struct ide
 	};
 	if (find_subjects(b, &peer, identity) < 0)
 		return EBUSY;
-	/* Only those who match nothing beyond `any` may share: a deny that names the peer has to
-	 * hold. */
+	/*
+	 * Only those who match nothing beyond `any` may share: a deny that names the peer has to
+	 * hold.
+	 */
 	if (same_subjects(identity, &b->any))
 		*identity = b->any;
 	if (policy_scope(b->image, identity->subjects, identity->n_subjects) == POLICY_SCOPE_NONE)

@@ -89,7 +89,8 @@ static void __attribute__((noreturn)) become(const struct broker *b, const struc
 	int high[FDS_MAX], program, null;
 	sigset_t none;
 
-	/* They end when the broker ends them, not when a terminal or service manager signals all.
+	/*
+	 * They end when the broker ends them, not when a terminal or service manager signals all.
 	 */
 	if (signal(SIGINT, SIG_IGN) == SIG_ERR || signal(SIGTERM, SIG_IGN) == SIG_ERR ||
 	    signal(SIGHUP, SIG_IGN) == SIG_ERR)

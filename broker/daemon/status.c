@@ -31,7 +31,7 @@ static void
 put_workers(FILE *text, const struct broker *b)
 {
 	static const char *const kinds[] = {"", "identity", "any", "refuser"};
-	static const char *const states[] = {"", "starting", "ready", "draining"};
+	static const char *const states[] = {"", "starting", "ready", "draining", "failed"};
 	const char *between = "";
 
 	fprintf(text, "\"workers\":[");

@@ -29,7 +29,7 @@ same_identity(const struct identity *one, const struct identity *other)
 static void
 finish(struct broker *b, struct worker *w)
 {
-	if (w->state == WORKER_FREE || w->state == WORKER_FINISHING)
+	if (w->state == WORKER_FREE || w->state >= WORKER_FINISHING)
 		return;
 	w->state = WORKER_FINISHING;
 	w->deadline = now_ms() + FINISH_MS;
@@ -54,7 +54,7 @@ make_channels(struct worker *w, int ends[N_CHANNELS])
 		return -errno;
 	w->notes = pair[0];
 	ends[NOTES] = pair[1];
-	if (pipe2(pair, O_CLOEXEC) < 0)
+	if (pipe2(pair, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
 	w->audit = pair[0];
 	ends[AUDIT] = pair[1];
@@ -157,6 +157,7 @@ start(struct broker *b, const struct identity *identity, struct worker **ret_wor
 		return r;
 	}
 	w->state = WORKER_STARTING;
+	b->running++;
 	logger_tell(b, w, NULL);
 	*ret_worker = w;
 	return 0;
@@ -188,6 +189,8 @@ workers_pass(struct broker *b, const struct identity *identity, int fd,
 		if (w->state == WORKER_FREE || w->generation != b->generation ||
 		    !same_identity(&w->identity, identity))
 			continue;
+		if (w->state == WORKER_FAILED)
+			return EBUSY;
 		n++;
 		if (w->state == WORKER_FINISHING)
 			continue;
@@ -293,7 +296,7 @@ workers_reap(struct broker *b, pid_t pid, int status)
 {
 	struct worker *w = b->workers;
 
-	while (w < b->workers + WORKERS_MAX && (w->state == WORKER_FREE || w->pid != pid))
+	while (w < b->workers + WORKERS_MAX && w->pid != pid)
 		w++;
 	if (w == b->workers + WORKERS_MAX)
 		return false;
@@ -303,7 +306,12 @@ workers_reap(struct broker *b, pid_t pid, int status)
 		    WTERMSIG(status) == SIGSYS ? ": it made a system call that is not permitted"
 					       : "");
 	close_channels(w);
-	w->state = WORKER_FREE;
+	/* What could not start now could not start again at once either. */
+	w->state = w->state == WORKER_STARTING ? WORKER_FAILED : WORKER_FREE;
+	w->pid = 0;
+	b->running--;
+	w->deadline = now_ms() + RESTART_MS;
+	wake_at(b, w->deadline);
 	if (w == b->refuser) {
 		b->refuser = NULL;
 		wake_at(b, w->started + RESTART_MS);
@@ -323,19 +331,11 @@ workers_tick(struct broker *b, int64_t now)
 			wake_at(b, w->deadline);
 		else if (w->state == WORKER_FINISHING)
 			kill_worker(w, "it did not finish in time");
+		else if (w->state == WORKER_FAILED)
+			w->state = WORKER_FREE;
 		else
 			finish(b, w);
 	}
 	if (!b->refuser && !b->stopping && workers_start_refuser(b) < 0)
 		wake_at(b, now + RESTART_MS);
-}
-
-unsigned
-workers_running(const struct broker *b)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < WORKERS_MAX; i++)
-		n += b->workers[i].state != WORKER_FREE;
-	return n;
 }

@@ -106,8 +106,10 @@ result_text(uint32_t error)
 	}
 }
 
-/* Who is behind it: what the broker said of this connection of this worker, never what a record
- * says. */
+/*
+ * Who is behind it: what the broker said of this connection of this worker, never what a record
+ * says.
+ */
 static struct ucred
 peer_of(const struct source *source, uint64_t connection)
 {
@@ -159,7 +161,8 @@ read_record(const struct source *source, const char *bytes, size_t size, size_t 
 	if (size < sizeof(record))
 		return false;
 	memcpy(&record, bytes, sizeof(record));
-	if (record.length > size || record.rule_length > IPC_RULE_MAX ||
+	if (record.length > size || record.length > IPC_RECORD_MAX ||
+	    record.rule_length > IPC_RULE_MAX ||
 	    record.length != sizeof(record) + record.rule_length + record.path_length)
 		return false;
 	if (record.error != 0 && !strerrorname_np((int)record.error))
@@ -175,7 +178,8 @@ static int epoll;
 static void
 forget(struct source *source)
 {
-	/* The broker holds the same pipe, so closing it here would not end what epoll(7) reports.
+	/*
+	 * The broker holds the same pipe, so closing it here would not end what epoll(7) reports.
 	 */
 	(void)epoll_ctl(epoll, EPOLL_CTL_DEL, source->fd, NULL);
 	close(source->fd);
@@ -183,10 +187,10 @@ forget(struct source *source)
 }
 
 /*
- * Records are written whole and a pipe keeps their order, but a read may end inside one: what is
- * left is read again together with the rest.
+ * Records are written whole and a pipe keeps their order, but a read may end inside one: the rest
+ * is read then. Never waits: an honest worker's rest is there already. False: there was nothing.
  */
-static void
+static bool
 read_pipe(struct source *source)
 {
 	static char buffer[16 * IPC_RECORD_MAX];
@@ -196,7 +200,7 @@ read_pipe(struct source *source)
 	if (n <= 0) {
 		if (n == 0 || (errno != EAGAIN && errno != EINTR))
 			forget(source);
-		return;
+		return false;
 	}
 	have = (size_t)n;
 	while (used < have) {
@@ -219,10 +223,11 @@ read_pipe(struct source *source)
 				"fdbroker: bad record worker=%u uid=%u; no more of it is read\n",
 				source->worker, source->owner.uid);
 			forget(source);
-			return;
+			return false;
 		}
 		used += length;
 	}
+	return true;
 }
 
 static void
@@ -245,6 +250,18 @@ add_source(const struct ipc_log *what, int fd)
 	close(fd);
 }
 
+/*
+ * The last records of workers that have ended; the pipes of those that have not are empty or
+ * theirs.
+ */
+static void __attribute__((noreturn)) finish(void)
+{
+	for (size_t i = 0; i < PIPES_MAX; i++)
+		while (sources[i].fd >= 0 && read_pipe(&sources[i]))
+			;
+	_exit(EXIT_SUCCESS);
+}
+
 /* Everything that the broker has said so far: before any record that may be about it. */
 static void
 hear_broker(void)
@@ -258,7 +275,7 @@ hear_broker(void)
 					    MSG_DONTWAIT, &extra);
 
 		if (n == 0)
-			exit(EXIT_SUCCESS); /* the broker is gone */
+			finish(); /* the broker is gone */
 		if (n != sizeof(what)) {
 			if (n > 0 && extra.n_fds > 0)
 				close(fd);
@@ -309,6 +326,6 @@ main(int argc, char **argv)
 			continue;
 		hear_broker();
 		if (event.data.u64 > 0 && sources[event.data.u64 - 1].fd >= 0)
-			read_pipe(&sources[event.data.u64 - 1]);
+			(void)read_pipe(&sources[event.data.u64 - 1]);
 	}
 }

@@ -12,8 +12,10 @@ enum {
 	AUDIT_SEEN = 16,
 };
 
-/* Which grants of a connection are on record already, so that reading one file in a loop is one
- * line. */
+/*
+ * Which grants of a connection are on record already, so that reading one file in a loop is one
+ * line.
+ */
 struct audit_seen {
 	uint64_t hashes[AUDIT_SEEN]; /* 0: free */
 };

@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "broker/filter.h"
 #include "broker/layers.h"
 #include "broker/sys.h"
 
@@ -132,17 +133,6 @@ limit(int resource, rlim_t value)
 	return setrlimit(resource, &limit) < 0 ? -errno : 0;
 }
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 static int
 set_limits(const struct confinement *c)
 {
@@ -152,7 +142,7 @@ set_limits(const struct confinement *c)
 		r = limit(RLIMIT_CORE, 0);
 	if (r == 0)
 		r = limit(RLIMIT_NOFILE, 4096);
-	if (r == 0 && !SANITIZED)
+	if (r == 0 && !FILTER_SANITIZED)
 		r = limit(RLIMIT_AS, c->memory);
 	return r;
 }
@@ -189,11 +179,14 @@ confine(const struct confinement *c, uint32_t *ret_layers)
 		return r;
 	if (r > 0)
 		layers |= LAYER_LANDLOCK;
-	r = confine_seccomp();
-	if (r < 0)
-		return r;
-	if (r > 0)
-		layers |= LAYER_SECCOMP;
 	*ret_layers = layers;
-	return 0;
+	/* Before the last layer, beyond which nobody could be told any more. */
+	if (c->required & ~(layers | LAYER_SECCOMP))
+		return -ENOTSUP;
+	r = confine_seccomp();
+	if (r == 0 && c->required & LAYER_SECCOMP)
+		return -ENOTSUP;
+	if (r > 0)
+		*ret_layers = layers | LAYER_SECCOMP;
+	return r < 0 ? r : 0;
 }

@@ -14,6 +14,7 @@
 
 struct confinement {
 	const struct trees *trees;
+	uint32_t required; /* layers */
 	/* Real, effective and saved ids; -1: not root, keep what we have. */
 	uid_t own_uid;
 	gid_t own_gid;

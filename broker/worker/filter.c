@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "broker/filter.h"
+#include "broker/ipc.h"
 #include "broker/worker/confine.h"
 
 static const struct filter_rule rules[] = {
@@ -16,10 +17,12 @@ static const struct filter_rule rules[] = {
 	{SCMP_SYS(fgetxattr)},
 	{SCMP_SYS(ftruncate)},
 	{SCMP_SYS(sendmsg)},
-	{SCMP_SYS(write)},
+	{SCMP_SYS(write), FILTER_EQUAL, 0, IPC_NOTES},
+	{SCMP_SYS(write), FILTER_EQUAL, 0, IPC_AUDIT},
 	{SCMP_SYS(close)},
 	{SCMP_SYS(shutdown)},
-	/* Flags of a descriptor and of an open file description; no leases, owners, signals, locks.
+	/*
+	 * Flags of a descriptor and of an open file description; no leases, owners, signals, locks.
 	 */
 	{SCMP_SYS(fcntl), FILTER_EQUAL, 1, F_GETFD},
 	{SCMP_SYS(fcntl), FILTER_EQUAL, 1, F_SETFD},

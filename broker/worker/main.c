@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "broker/filter.h"
 #include "broker/layers.h"
 #include "broker/worker/confine.h"
 #include "broker/worker/serve.h"
@@ -31,11 +32,11 @@ static void __attribute__((noreturn, format(printf, 2, 3))) fail(int r, const ch
 }
 
 static void
-require(uint32_t required, uint32_t layers)
+name_missing(uint32_t layers)
 {
 	for (unsigned i = 0; i < n_layer_names; i++)
-		if (required & ~layers & layer_names[i].layer)
-			fail(-EPERM, "layer '%s' is required and cannot be had",
+		if (layers & layer_names[i].layer)
+			fail(-ENOTSUP, "layer '%s' is required and cannot be had",
 			     layer_names[i].name);
 }
 
@@ -73,6 +74,7 @@ main(int argc, char **argv)
 		fail(r, "cannot prepare");
 	confinement = (struct confinement){
 		.trees = &trees,
+		.required = setup.head.required,
 		.own_uid = setup.head.own_uid,
 		.own_gid = setup.head.own_gid,
 		.peer_uid = setup.head.peer_uid,
@@ -82,13 +84,14 @@ main(int argc, char **argv)
 		.memory = (setup.image ? policy_image_size(setup.image) : 0) + (64u << 20),
 	};
 	r = confine(&confinement, &layers);
+	if (r == -ENOTSUP)
+		name_missing(setup.head.required & ~layers);
 	if (r < 0)
 		fail(r, "cannot confine itself");
 	trees_forget_files(&trees);
-	require(setup.head.required, layers);
+	/* Where the broker's messages go, this process must not be able to write. */
+	if (!FILTER_SANITIZED)
+		close(STDERR_FILENO);
 	serve_note((unsigned char)(IPC_NOTE_LAYERS | layers));
-	r = serve(&server, epoll);
-	if (r < 0)
-		fail(r, "stopped serving");
-	_exit(EXIT_SUCCESS);
+	_exit(serve(&server, epoll) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }

@@ -141,6 +141,14 @@ record:
 	return r;
 }
 
+/* Is the policy by which this client came here, and was given to us, still the one in force? */
+static bool
+is_current(const struct server *server, const struct client *client)
+{
+	return atomic_load_explicit(&server->setup->page->generation, memory_order_acquire) ==
+	       client->generation;
+}
+
 static bool
 is_peer(const struct channel_extra *extra, const struct ucred *peer)
 {
@@ -207,7 +215,7 @@ request_execute(const struct server *server, struct client *client, const void *
 		answer_whole(answer, id, (unsigned)r);
 		return REQUEST_ANSWER;
 	}
-	if (!setup_is_current(server->setup)) {
+	if (!is_current(server, client)) {
 		answer_whole(answer, id, WIRE_STATUS_RETRY);
 		return REQUEST_ANSWER;
 	}
@@ -226,7 +234,17 @@ request_execute(const struct server *server, struct client *client, const void *
 	}
 	answer->length = wire_encode_reply(answer->message, id, 0, errors, n);
 	/* A right that was withdrawn while the file system kept us waiting is not given. */
-	if (!setup_is_current(server->setup))
-		answer_whole(answer, id, WIRE_STATUS_RETRY);
+	request_recheck(server, client, answer);
 	return REQUEST_ANSWER;
+}
+
+void
+request_recheck(const struct server *server, const struct client *client, struct answer *answer)
+{
+	struct wire_reply reply;
+
+	if (is_current(server, client))
+		return;
+	memcpy(&reply, answer->message, sizeof(reply));
+	answer_whole(answer, reply.id, WIRE_STATUS_RETRY);
 }

@@ -28,7 +28,8 @@ struct answer {
 
 struct client {
 	uint64_t number;
-	uint32_t refusal; /* 0, or the errno value that every request is answered with */
+	uint64_t generation; /* of the policy by which it came here */
+	uint32_t refusal;    /* 0, or the errno value that every request is answered with */
 	struct ucred peer;
 	struct audit_seen seen;
 };
@@ -46,5 +47,9 @@ enum request_outcome {
 enum request_outcome request_execute(const struct server *server, struct client *client,
 				     const void *message, ssize_t size,
 				     const struct channel_extra *extra, struct answer *ret_answer);
+
+/* An answer that had to wait: what it gave is taken back when the policy has changed since. */
+void request_recheck(const struct server *server, const struct client *client,
+		     struct answer *answer);
 
 void answer_drop(struct answer *answer);

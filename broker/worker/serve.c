@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs in: worker, second phase. Trusts: the control socket. Distrusts: clients, and how fast they
- * read. */
+/*
+ * Runs in: worker, second phase. Trusts: the control socket. Distrusts: clients, and how fast they
+ * read.
+ */
 #include "broker/worker/serve.h"
 
 #include <errno.h>
@@ -43,8 +45,10 @@ connection_end(struct loop *loop, struct connection *c)
 	*(c->next ? &c->next->previous : &loop->oldest) = c->previous;
 	*(c->client.refusal ? &loop->n_refused : &loop->n_connections) -= 1;
 	answer_drop(&c->answer);
-	/* The broker may still hold the same socket, and then closing ours does not end its events
-	 * (epoll(7)). */
+	/*
+	 * The broker may still hold the same socket, and then closing ours does not end its events
+	 * (epoll(7)).
+	 */
 	(void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, c->fd, NULL);
 	close(c->fd);
 	free(c);
@@ -84,6 +88,7 @@ connection_begin(struct loop *loop, int fd, const struct ipc_connection *what)
 	}
 	c->fd = fd;
 	c->client.number = what->number;
+	c->client.generation = what->generation;
 	c->client.peer = what->peer;
 	c->client.refusal = what->refusal;
 	if (!c->client.refusal && loop->n_connections >= SERVE_CONNECTIONS_MAX)
@@ -158,8 +163,10 @@ serve_request(struct loop *loop, struct connection *c)
 	n = channel_receive(c->fd, message, sizeof(message), NULL, 0, true, MSG_DONTWAIT, &extra);
 	if (n == -EAGAIN || n == -EINTR)
 		return true;
-	/* Nobody sends us descriptors for a good reason; they were dropped before we could hold
-	 * them. */
+	/*
+	 * Nobody sends us descriptors for a good reason; they were dropped before we could hold
+	 * them.
+	 */
 	if (n == 0 || (n < 0 && n != -EMSGSIZE) || extra.truncated)
 		return false;
 	switch (request_execute(loop->server, &c->client, message, n, &extra, &c->answer)) {
@@ -212,10 +219,13 @@ serve_event(struct loop *loop, const struct epoll_event *event)
 	struct connection *c = event->data.ptr;
 	bool goes_on;
 
-	if (c->blocked)
-		goes_on = !(event->events & (EPOLLERR | EPOLLHUP)) && send_answer(loop, c);
-	else
+	if (!c->blocked) {
 		goes_on = serve_request(loop, c);
+	} else {
+		/* A right that was withdrawn while the answer waited is not given. */
+		request_recheck(loop->server, &c->client, &c->answer);
+		goes_on = !(event->events & (EPOLLERR | EPOLLHUP)) && send_answer(loop, c);
+	}
 	if (!goes_on)
 		connection_end(loop, c);
 }
@@ -249,8 +259,10 @@ serve(const struct server *server, int epoll)
 		bool idle =
 			!loop.newest && !loop.noted_idle && server->setup->head.kind != IPC_REFUSER;
 
-		/* One at a time: the end of one connection may free another that would be next in a
-		 * list. */
+		/*
+		 * One at a time: the end of one connection may free another that would be next in a
+		 * list.
+		 */
 		r = epoll_wait(loop.epoll, &event, 1, idle ? SERVE_IDLE_SECONDS * 1000 : -1);
 		if (r < 0 && errno != EINTR)
 			return -errno;

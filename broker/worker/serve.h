@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The worker's loop: connections from the broker, requests from them, until it is told to finish.
+/*
+ * The worker's loop: connections from the broker, requests from them, until it is told to finish.
  */
 #pragma once
 
@@ -19,6 +20,8 @@ int serve_prepare(int *ret_epoll);
 /* Returns 0 when everything that was queued has been answered, or a negative errno value. */
 int serve(const struct server *server, int epoll);
 
-/* Tell the broker, once, that what this worker was made of is out of date; or anything else in a
- * byte. */
+/*
+ * Tell the broker, once, that what this worker was made of is out of date; or anything else in a
+ * byte.
+ */
 void serve_note(unsigned char note);

@@ -17,11 +17,3 @@ struct setup {
 
 /* Read it all from the descriptors of broker/ipc.h, which stay open but for the image. */
 int setup_read(struct setup *setup);
-
-/* Is this worker's policy still the one in force? */
-static inline _Bool
-setup_is_current(const struct setup *setup)
-{
-	return atomic_load_explicit(&setup->page->generation, memory_order_acquire) ==
-	       setup->head.generation;
-}

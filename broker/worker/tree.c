@@ -49,8 +49,10 @@ is_shortage(int r)
 	return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
 }
 
-/* Fill in the descriptors of a tree. A directory that cannot be had fails closed: no descriptors,
- * and 0. */
+/*
+ * Fill in the descriptors of a tree. A directory that cannot be had fails closed: no descriptors,
+ * and 0.
+ */
 static int
 make_tree(struct trees *trees, struct tree *tree)
 {
@@ -136,8 +138,10 @@ add_reach(void *context, const struct policy_reach *reach)
 	return 0;
 }
 
-/* A rule that names one file: take hold of it, so that Landlock can be given that file and no
- * other. */
+/*
+ * A rule that names one file: take hold of it, so that Landlock can be given that file and no
+ * other.
+ */
 static void
 find_file(const struct tree *tree, struct reach *reach)
 {
@@ -147,8 +151,13 @@ find_file(const struct tree *tree, struct reach *reach)
 	if (!reach->name || tree->read_only < 0)
 		return;
 	reach->file = sys_openat2(tree->read_only, reach->name, &how);
-	if (reach->file < 0 || fstat(reach->file, &status) < 0)
+	/* A rule on a directory would permit all beneath it, which this pattern does not match. */
+	if (reach->file < 0 || fstat(reach->file, &status) < 0 || S_ISDIR(status.st_mode)) {
+		if (reach->file >= 0)
+			close(reach->file);
+		reach->file = -1;
 		return;
+	}
 	reach->device = status.st_dev;
 	reach->inode = status.st_ino;
 }
@@ -203,7 +212,8 @@ trees_find(const struct trees *trees, uint32_t prefix)
 	return NULL;
 }
 
-/* An open was refused although the policy allows it: was the file replaced since the first phase?
+/*
+ * An open was refused although the policy allows it: was the file replaced since the first phase?
  */
 static int
 explain_refusal(const struct reach *reach, int directory, const char *path)

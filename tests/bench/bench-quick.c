@@ -216,8 +216,10 @@ main(int argc, char **argv)
 
 	if (argc != 2)
 		errx(2, "usage: bench-quick BUILD-DIRECTORY");
-	/* Client and servers on one core: what is measured is work, not the wake-up of an idle
-	 * core. */
+	/*
+	 * Client and servers on one core: what is measured is work, not the wake-up of an idle
+	 * core.
+	 */
 	CPU_ZERO(&one);
 	CPU_SET(0, &one);
 	if (sched_setaffinity(0, sizeof(one), &one) < 0 || !mkdtemp(directory) ||

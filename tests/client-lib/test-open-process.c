@@ -379,7 +379,7 @@ main(int argc, char **argv)
 	};
 
 	if (argc == 3 && strcmp(argv[1], "open") == 0)
-		return open_as_program(argv[2]);
+		_exit(open_as_program(argv[2]));
 	return cmocka_run_group_tests_name("client-lib/open-process", tests, make_files,
 					   remove_files);
 }

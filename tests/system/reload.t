@@ -31,6 +31,21 @@ is "it is another generation" 2 "$(generation)"
 is "on the old connection the withdrawn right is gone" EACCES "$(step)"
 is "and the new one is there" 2 "$(as $B "$BUILD/fdbroker" cat "$T/data/2")"
 
+# One whom no rule names, on one connection too.
+{ coproc STRANGER { as $C "$client" steps "$T/data/3"; }; } 2>/dev/null
+stranger() { echo go >&"${STRANGER[1]}"; read -r answer <&"${STRANGER[0]}"; echo "$answer"; }
+is "whom no rule names is refused" EACCES "$(stranger)"
+policy 30-stranger.policy <<EOF
+policy 1
+allow user:$C read $T/data/3
+EOF
+"$BUILD/fdbroker" reload >/dev/null
+is "a new rule for that one holds on the connection that was refused" ok "$(stranger)"
+rm "$T/policy/30-stranger.policy"
+"$BUILD/fdbroker" reload >/dev/null
+is "and is gone with the rule" EACCES "$(stranger)"
+eval "exec ${STRANGER[1]}>&-"
+
 policy 20-broken.policy <<EOF
 policy 1
 allow user:$B read $T/data/1
@@ -41,7 +56,7 @@ said=$("$BUILD/fdbroker" reload 2>&1)
 is "a policy that does not compile: reload says 2" 2 $?
 has "with file, line and column of the first error" "20-broken.policy:3:[0-9]+: error\[P" "$said"
 has "and of the second" "20-broken.policy:4:[0-9]+: error\[P" "$said"
-is "the old policy stays in force" "2 2" "$(generation) $(as $B "$BUILD/fdbroker" cat "$T/data/2")"
+is "the old policy stays in force" "4 2" "$(generation) $(as $B "$BUILD/fdbroker" cat "$T/data/2")"
 is "and the old connection goes on as before" EACCES "$(step)"
 rm "$T/policy/20-broken.policy"
 allow 1

@@ -37,7 +37,7 @@ is "which is there" "deep more" "$(run cat "$T/dir/deep" | tr '\n' ' ' | sed 's/
 is "and nothing else" 1 "$(run "$BUILD/fdbroker" open --flags=write "$T/file" -- true >/dev/null 2>&1; echo $?)"
 said=$(run timeout 10 "$BUILD/fdbrokerd" --socket "$T/socket2" --policy "$T/policy" --require=trees 2>&1)
 is "--require=trees refuses to run so" 1 $?
-has "and names the layer" "'trees' is required" "$said"
+has "and names the layer" "'trees' is required and cannot be had" "$said"
 if [ "$(id -u)" = 0 ]; then
 	is "another user gets nothing from it, whatever the policy says" 1 \
 		"$(as $B "$BUILD/fdbroker" cat "$T/other" >/dev/null 2>&1; echo $?)"
