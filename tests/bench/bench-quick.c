@@ -81,7 +81,7 @@ start_floor(void)
 	floor_socket = pair[0];
 }
 
-static void
+static void __attribute__((format(printf, 2, 3)))
 write_file(const char *name, const char *format, ...)
 {
 	char path[128];
