@@ -5,11 +5,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "client-lib/channel.h"
@@ -331,6 +333,47 @@ test_interrupted(void **state)
 	assert_int_equal(extra.n_fds, 4711);
 }
 
+/* With close(2) out of order, what was a descriptor of this process for a moment stays one. */
+static int
+count_held(bool with_credentials)
+{
+	struct raw raw = {.bytes = "x", .size = 1, .fds = files, .n_fds = FDS_AT_ONCE};
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	struct channel_extra extra = {};
+	int held = 0;
+	char byte;
+
+	if (!filter || seccomp_rule_add(filter, SCMP_ACT_ERRNO(EIO), SCMP_SYS(close), 0) < 0 ||
+	    raw_send(pair[0], &raw) < 0 || seccomp_load(filter) < 0)
+		return -1;
+	if (channel_receive(pair[1], &byte, 1, NULL, 0, with_credentials, 0, &extra) != 1 ||
+	    !extra.truncated)
+		return -1;
+	for (int fd = 0; fd < 1024; fd++)
+		held += fcntl(fd, F_GETFD) >= 0;
+	return held;
+}
+
+static void
+test_unwanted_descriptors_are_never_held(void **state)
+{
+	(void)state;
+	for (int with_credentials = 0; with_credentials < 2; with_credentials++) {
+		int status = -1;
+		pid_t pid;
+
+		if (with_credentials)
+			set_passcred(pair[1]);
+		fflush(NULL);
+		pid = fork();
+		assert_return_code(pid, errno);
+		if (pid == 0)
+			_exit(count_held(with_credentials) != before);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+}
+
 /* Other types of sockets, which the same functions serve. */
 static void
 test_other_sockets(void **state)
@@ -349,8 +392,11 @@ test_other_sockets(void **state)
 		assert_int_equal(channel_receive(other[1], &byte, 1, fds, 2, false, 0, &extra), 1);
 		assert_int_equal(extra.n_fds, 2);
 		take_files(fds, 2);
-		close(other[0]);
+		/* Here the kernel would send a signal. */
 		close(other[1]);
+		assert_true(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
+		assert_true(channel_send(other[0], &iov, 1, NULL, 0, NULL, 0) < 0);
+		close(other[0]);
 	}
 }
 
@@ -367,6 +413,7 @@ main(void)
 		CASE(test_no_credentials),
 		CASE(test_longer_than_the_buffer),
 		CASE(test_no_room_for_a_descriptor),
+		CASE(test_unwanted_descriptors_are_never_held),
 		CASE(test_end_of_file),
 		CASE(test_full),
 		CASE(test_interrupted),

@@ -137,9 +137,11 @@ changes_ids(const struct server *server)
 	CHECK(peer->uid == 0 && server->seen->accepted == 1);
 	CHECK(seteuid(A) == 0 && opens(public));
 	CHECK(peer->uid == A && server->seen->accepted == 2);
-	CHECK(seteuid(0) == 0 && setegid(B) == 0 && opens(public));
-	CHECK(peer->uid == 0 && peer->gid == B && server->seen->accepted == 3);
-	CHECK(opens(public) && server->seen->accepted == 3);
+	CHECK(seteuid(0) == 0 && opens(public));
+	CHECK(peer->uid == 0 && peer->gid == 0 && server->seen->accepted == 3);
+	CHECK(setegid(B) == 0 && opens(public));
+	CHECK(peer->uid == 0 && peer->gid == B && server->seen->accepted == 4);
+	CHECK(opens(public) && server->seen->accepted == 4);
 	CHECK(setegid(0) == 0);
 }
 
@@ -148,7 +150,7 @@ test_changed_ids(void **state)
 {
 	(void)state;
 	if (!needs_root())
-		with_server(changes_ids, 3);
+		with_server(changes_ids, 4);
 }
 
 /* The kernel makes /proc/self root's when ids change. */

@@ -163,10 +163,11 @@ end_three_times(const struct request *request)
 static enum after
 grant_and_deafen(const struct request *request)
 {
-	grant(request);
 	if (request->connection > 1)
-		return KEEP;
+		return grant(request);
+	/* Before the answer, which sets the client free to send the next one. */
 	shutdown(request->socket, SHUT_RD);
+	grant(request);
 	return DEAFEN;
 }
 
