@@ -133,6 +133,12 @@ limit(int resource, rlim_t value)
 	return setrlimit(resource, &limit) < 0 ? -errno : 0;
 }
 
+/*
+ * Far more than a worker opens: the kernel measures by the same limit how many descriptors all
+ * workers together may have on their way (unix(7), ETOOMANYREFS).
+ */
+enum { FILES_MAX = 65536 };
+
 static int
 set_limits(const struct confinement *c)
 {
@@ -141,7 +147,7 @@ set_limits(const struct confinement *c)
 	if (r == 0)
 		r = limit(RLIMIT_CORE, 0);
 	if (r == 0)
-		r = limit(RLIMIT_NOFILE, 4096);
+		r = limit(RLIMIT_NOFILE, FILES_MAX);
 	if (r == 0 && !FILTER_SANITIZED)
 		r = limit(RLIMIT_AS, c->memory);
 	return r;

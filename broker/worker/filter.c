@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <seccomp.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "broker/filter.h"
 #include "broker/ipc.h"
@@ -21,6 +22,7 @@ static const struct filter_rule rules[] = {
 	{SCMP_SYS(write), FILTER_EQUAL, 0, IPC_AUDIT},
 	{SCMP_SYS(close)},
 	{SCMP_SYS(shutdown)},
+	{SCMP_SYS(getsockopt), FILTER_EQUAL, 2, SO_MEMINFO},
 	/*
 	 * Flags of a descriptor and of an open file description; no leases, owners, signals, locks.
 	 */
@@ -33,6 +35,7 @@ static const struct filter_rule rules[] = {
 	{SCMP_SYS(epoll_pwait)},
 	{SCMP_SYS(epoll_ctl)},
 	{SCMP_SYS(restart_syscall)},
+	{SCMP_SYS(clock_gettime)}, /* where there is no vdso(7) for it */
 	/* A connection's memory; none of it can be executed. */
 	{SCMP_SYS(brk)},
 	{SCMP_SYS(mmap), FILTER_BITS_CLEAR, 2, PROT_EXEC},

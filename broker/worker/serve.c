@@ -6,15 +6,20 @@
 #include "broker/worker/serve.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 struct connection {
 	struct connection *previous, *next;
 	int fd;
 	struct client client;
+	uint32_t in_flight; /* descriptors that it may not have received yet */
+	int64_t unread_since;
+	bool waiting; /* its request waits for credit */
 	bool blocked; /* the answer waits for room in the client's receive queue */
 	struct answer answer;
 };
@@ -25,6 +30,8 @@ struct loop {
 	bool finishing;
 	bool noted_replace;
 	bool noted_idle;
+	size_t in_flight;
+	size_t n_waiting;
 	size_t n_connections;
 	size_t n_refused;
 	struct connection *newest, *oldest;
@@ -44,6 +51,8 @@ connection_end(struct loop *loop, struct connection *c)
 	*(c->previous ? &c->previous->next : &loop->newest) = c->next;
 	*(c->next ? &c->next->previous : &loop->oldest) = c->previous;
 	*(c->client.refusal ? &loop->n_refused : &loop->n_connections) -= 1;
+	loop->in_flight -= c->in_flight;
+	loop->n_waiting -= c->waiting;
 	answer_drop(&c->answer);
 	/*
 	 * The broker may still hold the same socket, and then closing ours does not end its events
@@ -120,6 +129,82 @@ watch(struct loop *loop, struct connection *c, uint32_t events)
 	(void)epoll_ctl(loop->epoll, EPOLL_CTL_MOD, c->fd, &event);
 }
 
+/* Is nothing of what was sent on this socket unread? */
+static bool
+was_read(int fd)
+{
+	uint32_t memory[SK_MEMINFO_VARS];
+	socklen_t size = sizeof(memory);
+
+	return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &size) == 0 &&
+	       memory[SK_MEMINFO_WMEM_ALLOC] == 0;
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool
+may_answer(const struct loop *loop, const struct connection *c)
+{
+	return loop->in_flight + WIRE_ITEMS_MAX <= SERVE_CREDIT &&
+	       c->in_flight + WIRE_ITEMS_MAX <= SERVE_CREDIT_CONNECTION;
+}
+
+/* Is there credit for one more answer to c, of whatever size? It is counted when it seems used up. */
+static bool
+has_credit(struct loop *loop, const struct connection *for_c)
+{
+	if (may_answer(loop, for_c))
+		return true;
+	for (struct connection *c = loop->newest; c; c = c->next) {
+		if (c->in_flight > 0 && was_read(c->fd)) {
+			loop->in_flight -= c->in_flight;
+			c->in_flight = 0;
+			c->unread_since = 0;
+		}
+	}
+	return may_answer(loop, for_c);
+}
+
+/* Others wait for what this one does not take: its connection ends. */
+static void
+drop_unread(struct loop *loop)
+{
+	int64_t now = now_ms();
+	struct connection *next;
+
+	for (struct connection *c = loop->newest; c; c = next) {
+		next = c->next;
+		if (c->in_flight == 0)
+			continue;
+		if (c->unread_since == 0)
+			c->unread_since = now;
+		else if (now - c->unread_since >= SERVE_PATIENCE_MS)
+			connection_end(loop, c);
+	}
+}
+
+/* Requests are left where they are until there is credit for them. */
+static void
+look_for_credit(struct loop *loop)
+{
+	for (struct connection *c = loop->newest; c; c = c->next) {
+		if (!c->waiting || !has_credit(loop, c))
+			continue;
+		watch(loop, c, EPOLLIN);
+		c->waiting = false;
+		loop->n_waiting--;
+	}
+	if (loop->in_flight + WIRE_ITEMS_MAX > SERVE_CREDIT)
+		drop_unread(loop);
+}
+
 /* Send the answer that is due. False: the connection is over. */
 static bool
 send_answer(struct loop *loop, struct connection *c)
@@ -143,6 +228,10 @@ send_answer(struct loop *loop, struct connection *c)
 			watch(loop, c, EPOLLOUT);
 		c->blocked = true;
 		return true;
+	}
+	if (r == 0) {
+		c->in_flight += (uint32_t)c->answer.n_fds;
+		loop->in_flight += c->answer.n_fds;
 	}
 	answer_drop(&c->answer);
 	if (r == 0 && c->blocked) {
@@ -219,7 +308,13 @@ serve_event(struct loop *loop, const struct epoll_event *event)
 	struct connection *c = event->data.ptr;
 	bool goes_on;
 
-	if (!c->blocked) {
+	if (c->waiting) {
+		goes_on = false; /* nothing is asked for but its end */
+	} else if (!c->blocked && !c->client.refusal && !has_credit(loop, c)) {
+		watch(loop, c, 0);
+		c->waiting = goes_on = true;
+		loop->n_waiting++;
+	} else if (!c->blocked) {
 		goes_on = serve_request(loop, c);
 	} else {
 		/* A right that was withdrawn while the answer waited is not given. */
@@ -258,26 +353,24 @@ serve(const struct server *server, int epoll)
 	while (!loop.finishing || loop.newest) {
 		bool idle =
 			!loop.newest && !loop.noted_idle && server->setup->head.kind != IPC_REFUSER;
+		int timeout = loop.n_waiting > 0 ? SERVE_CREDIT_MS : idle ? SERVE_IDLE_MS : -1;
 
-		/*
-		 * One at a time: the end of one connection may free another that would be next in a
-		 * list.
-		 */
-		r = epoll_wait(loop.epoll, &event, 1, idle ? SERVE_IDLE_SECONDS * 1000 : -1);
+		/* One at a time: what it ends may be what would be next in a list. */
+		r = epoll_wait(loop.epoll, &event, 1, timeout);
 		if (r < 0 && errno != EINTR)
 			return -errno;
-		if (r < 0)
-			continue;
-		if (r == 0) {
-			loop.noted_idle = true;
-			serve_note(IPC_NOTE_IDLE);
-		} else if (!event.data.ptr) {
+		if (r > 0 && event.data.ptr) {
+			serve_event(&loop, &event);
+		} else if (r > 0) {
 			r = serve_control(&loop);
 			if (r < 0)
 				return r;
-		} else {
-			serve_event(&loop, &event);
+		} else if (r == 0 && loop.n_waiting == 0) {
+			loop.noted_idle = true;
+			serve_note(IPC_NOTE_IDLE);
 		}
+		if (loop.n_waiting > 0)
+			look_for_credit(&loop);
 	}
 	return 0;
 }

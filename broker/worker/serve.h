@@ -7,11 +7,19 @@
 #include "broker/worker/request.h"
 
 enum {
-	SERVE_CONNECTIONS_MAX =
-		1024, /* that are served; RLIMIT_NOFILE of the worker is four times this */
-	SERVE_REFUSED_MAX = 256,   /* that are only told no */
-	SERVE_REFUSED_PER_UID = 4, /* of them, so that one uid cannot fill the refuser */
-	SERVE_IDLE_SECONDS = 60,
+	SERVE_CONNECTIONS_MAX = 1024, /* that are served */
+	SERVE_REFUSED_MAX = 256,      /* that are only told no */
+	SERVE_REFUSED_PER_UID = 4,    /* of them, so that one uid cannot fill the refuser */
+	SERVE_IDLE_MS = 60000,
+	/*
+	 * Descriptors that were sent and that no client has received yet. The kernel counts them per
+	 * sending user, and all workers are the same one: without a limit a client that does not
+	 * read would use up what the clients of other workers need.
+	 */
+	SERVE_CREDIT = 8 * WIRE_ITEMS_MAX,
+	SERVE_CREDIT_CONNECTION = 2 * WIRE_ITEMS_MAX,
+	SERVE_CREDIT_MS = 1,      /* between two looks, while a request waits for credit */
+	SERVE_PATIENCE_MS = 2000, /* with a client that does not read, when all credit is used up */
 };
 
 /* Before confinement: what serve() waits with. */

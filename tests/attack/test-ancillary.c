@@ -14,8 +14,8 @@
 #include "tests/harness.h"
 
 static struct harness h;
-static bool kernel_refuses; /* descriptors, before they are sent */
-static char request[256];
+static bool kernel_refuses;                /* descriptors, before they are sent */
+static char request[WIRE_MESSAGE_MAX + 1]; /* what follows the request is zero */
 static size_t request_size;
 
 enum {
@@ -71,7 +71,8 @@ static void
 test_descriptors(void **state)
 {
 	static const size_t counts[] = {1, 2, 3, FDS_AT_ONCE};
-	const size_t header = sizeof(struct wire_header), sizes[] = {request_size, 0, 1, header};
+	const size_t header = sizeof(struct wire_header),
+		     sizes[] = {request_size, 0, 1, header, sizeof(request)};
 	struct ucred credentials = self();
 
 	(void)state;

@@ -312,6 +312,29 @@ times_out_in_a_storm(const struct server *server)
 	CHECK(opens(file));
 }
 
+/* The first request is told to come back when little time is left, the third is slow. */
+static enum after
+slow(const struct request *request)
+{
+	if (request->number == 1) {
+		sleep_ms(4500);
+		send_reply(request, WIRE_STATUS_RETRY, 0, NULL, 0);
+		return KEEP;
+	}
+	if (request->number == 3)
+		sleep_ms(1000);
+	return grant(request);
+}
+
+/* A connection that was made late serves later calls for as long as any other. */
+static void
+opens_after_a_late_connection(const struct server *server)
+{
+	CHECK(opens(file));
+	CHECK(opens(file));
+	CHECK(server->seen->requests == 3);
+}
+
 /* No room in the queue of a server that accepts nothing. */
 static void
 times_out_connecting(const struct server *server)
@@ -348,6 +371,7 @@ test_deadlines(void **state)
 		{{.answer = silent}, times_out_in_a_storm, 0},
 		{{.answer = end_for_ever}, times_out, 0},
 		{{.answer = retry_for_ever}, times_out, 0},
+		{{.answer = slow}, opens_after_a_late_connection, 0},
 		{{.stuck = true}, times_out_connecting, 0},
 		{{.stuck = true}, times_out_connecting_in_a_storm, 0},
 	};

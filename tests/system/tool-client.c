@@ -4,6 +4,7 @@
  *
  *     tool-client loop N PATH...      open each path N times; says how often which errno came
  *     tool-client until FILE PATH...  the same until FILE exists
+ *     tool-client hoard N PATH        ask for PATH 64 times in each of N requests, read no answer
  *     tool-client steps PATH          for each line on standard input open PATH once and say what
  * came
  */
@@ -12,9 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "client-lib/fdbroker.h"
+#include "client-lib/wire.h"
 
 static unsigned long counts[200];
 
@@ -42,6 +46,39 @@ report(void)
 	return r;
 }
 
+/* Says "full" when no more requests are taken, and stays as it is until it is ended. */
+static int
+hoard(long n, const char *path)
+{
+	static char message[WIRE_MESSAGE_MAX];
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	size_t path_length = strlen(path), at = sizeof(struct wire_header);
+	struct wire_header header = {
+		.version = WIRE_VERSION,
+		.operation = WIRE_OPEN,
+		.item_size = sizeof(struct wire_item),
+		.items = WIRE_ITEMS_MAX,
+	};
+	struct wire_item item = {.path_length = (uint32_t)path_length};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	for (int i = 0; i < WIRE_ITEMS_MAX; i++, at += sizeof(item))
+		memcpy(message + at, &item, sizeof(item));
+	for (int i = 0; i < WIRE_ITEMS_MAX; i++, at += path_length)
+		memcpy(message + at, path, path_length);
+	header.length = (uint32_t)at;
+	memcpy(message, &header, sizeof(header));
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", getenv("FDBROKER_SOCKET"));
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return 1;
+	while (n > 0 && send(fd, message, at, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+		n--;
+	puts("full");
+	fflush(stdout);
+	pause();
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -59,6 +96,8 @@ main(int argc, char **argv)
 				open_once(argv[i]);
 		return report();
 	}
+	if (argc == 4 && strcmp(argv[1], "hoard") == 0)
+		return hoard(strtol(argv[2], NULL, 10), argv[3]);
 	if (argc == 3 && strcmp(argv[1], "steps") == 0) {
 		while (fgets(line, sizeof(line), stdin)) {
 			int fd = broker_open(argv[2], O_RDONLY);
