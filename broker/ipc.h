@@ -4,17 +4,23 @@
  * is safe when the process at the other end is hostile.
  *
  * control  broker to worker, SOCK_SEQPACKET, one way: the broker's end is shut for reading before
- * the worker exists, and its sends never wait. First a struct ipc_setup, then connections. End of
- *          file means: finish what is queued and exit. A hostile worker can stop reading, which
- * costs the broker one failed send. notes    worker to broker, a pipe of single bytes, enum
- * ipc_note or IPC_NOTE_LAYERS. The broker reads at most IPC_NOTES_MAX of them at a time and takes
- * nothing from them but "replace", "idle" and which layers to show. A hostile worker can have
- * itself replaced. audit    worker to log process, a pipe of struct ipc_record, each at most
- * PIPE_BUF and so whole. The broker holds the reading end for the log process and never reads it.
- * What a record says of a peer is not believed: the log process stamps it from what the broker told
- * it. log      broker to log process, SOCK_SEQPACKET, one way, as control. image    the policy,
- * sealed against writing, mapped read-only. page     one page in a memfd that only the broker's own
- * mapping can write (F_SEAL_FUTURE_WRITE).
+ *          the worker exists, and its sends never wait. First a struct ipc_setup, then connections.
+ *          End of file means: finish what is queued and exit. A hostile worker can stop reading,
+ *          which costs the broker one failed send.
+ *
+ * notes    worker to broker, a pipe of single bytes, enum ipc_note. The broker reads at most
+ *          IPC_NOTES_MAX of them at a time and takes nothing from them but "replace", "idle" and
+ *          which layers to show. A hostile worker can have itself replaced.
+ *
+ * audit    worker to log process, a pipe of struct ipc_record, each at most PIPE_BUF and so whole.
+ *          The broker holds the reading end for the log process and never reads it. What a record
+ *          says of a peer is not believed: the log process stamps it from what the broker told it.
+ *
+ * log      broker to log process, SOCK_SEQPACKET, one way, as control.
+ *
+ * image    the policy, sealed against writing, mapped read-only.
+ *
+ * page     one page in a memfd that only the broker's own mapping can write (F_SEAL_FUTURE_WRITE).
  */
 #pragma once
 
@@ -108,7 +114,7 @@ struct ipc_log {
 	uint32_t kind; /* enum ipc_log_kind */
 	uint32_t worker;
 	uint64_t connection; /* IPC_LOG_CONNECTION */
-	uint64_t generation; /* IPC_LOG_WORKER */
+	uint64_t generation; /* of the policy by which the worker, or the connection, was chosen */
 	struct ucred peer; /* of the connection; IPC_LOG_WORKER: pid 0 and whom the worker serves */
 	uint32_t reserved;
 };
@@ -116,6 +122,12 @@ struct ipc_log {
 enum {
 	IPC_RECORD_MAX = 4096, /* PIPE_BUF: written whole or not at all, pipe(7) */
 	IPC_RULE_MAX = 256,
+};
+
+enum ipc_outcome {
+	IPC_DENIED = 0, /* by the policy, a condition, a limit */
+	IPC_FAILED,     /* permitted, and then not possible */
+	IPC_GRANTED,
 };
 
 /*
@@ -127,8 +139,9 @@ struct ipc_record {
 	uint16_t path_length; /* bytes that follow */
 	uint16_t path_cut;    /* not 0: the path was longer */
 	uint64_t connection;
-	uint32_t error; /* 0: granted */
-	uint32_t flags; /* as asked */
+	uint32_t outcome; /* enum ipc_outcome */
+	uint32_t error;   /* 0, or the errno value that the client got */
+	uint32_t flags;   /* as asked */
 	uint32_t verbs;
 	uint32_t lost; /* records that found the pipe full since the last one */
 };

@@ -85,6 +85,7 @@ logger_tell(struct broker *b, struct worker *worker, const struct ipc_connection
 		return;
 	what.kind = IPC_LOG_CONNECTION;
 	what.connection = connection->number;
+	what.generation = connection->generation;
 	what.peer = connection->peer;
 	(void)tell(b, &what, NULL);
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <seccomp.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,9 +23,8 @@
 #include "client-lib/channel.h"
 
 enum {
-	PIPES_MAX = 1024, /* workers, and those that have ended with records still unread */
-	CONNECTIONS_MAX =
-		65536, /* remembered; of an older one only the worker's identity is known */
+	PIPES_MAX = 1024,        /* workers, and those that have ended with records still unread */
+	CONNECTIONS_MAX = 65536, /* remembered; of an older one only the worker's identity is */
 	LINE_MAX_BYTES = 4 * IPC_RECORD_MAX + 512,
 };
 
@@ -38,6 +38,7 @@ struct source {
 static struct source sources[PIPES_MAX];
 static struct {
 	uint64_t number;
+	uint64_t generation;
 	uint32_t worker;
 	struct ucred peer;
 } connections[CONNECTIONS_MAX];
@@ -90,63 +91,66 @@ verbs_text(uint32_t verbs, char buffer[40])
 	return used ? buffer : "none";
 }
 
-/* Refused by us, or permitted and then not possible. */
-static const char *
-result_text(uint32_t error)
-{
-	switch (error) {
-	case 0:
-		return "granted";
-	case EACCES:
-	case EBUSY:
-	case EINVAL:
-		return "denied";
-	default:
-		return "failed";
-	}
-}
+static const char *const outcomes[] = {
+	[IPC_DENIED] = "denied", [IPC_FAILED] = "failed", [IPC_GRANTED] = "granted"};
 
 /*
- * Who is behind it: what the broker said of this connection of this worker, never what a record
- * says.
+ * One line. Not with dprintf(3), which makes system calls of its own (newfstatat in glibc 2.36).
+ * A reader of ours that is gone or full is nothing that we could put right.
  */
+static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
+{
+	char line[256];
+	va_list arguments;
+	int n;
+
+	va_start(arguments, format);
+	n = vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	if (n < 0 ||
+	    write(STDERR_FILENO, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line)) < 0)
+		return;
+}
+
+/* What the broker said of this connection of this worker; of one that is forgotten, of the worker. */
 static struct ucred
-peer_of(const struct source *source, uint64_t connection)
+peer_of(const struct source *source, uint64_t connection, uint64_t *ret_generation)
 {
 	size_t slot = connection % CONNECTIONS_MAX;
 
-	if (connections[slot].number == connection && connections[slot].worker == source->worker)
-		return connections[slot].peer;
-	return source->owner;
+	*ret_generation = source->generation;
+	if (connections[slot].number != connection || connections[slot].worker != source->worker)
+		return source->owner;
+	*ret_generation = connections[slot].generation;
+	return connections[slot].peer;
 }
 
 static void
 write_line(const struct source *source, const struct ipc_record *record, const char *rule,
 	   const char *path)
 {
-	struct ucred peer = peer_of(source, record->connection);
+	uint64_t generation;
+	struct ucred peer = peer_of(source, record->connection, &generation);
 	char line[LINE_MAX_BYTES], verbs[40];
 	const char *error = record->error ? strerrorname_np((int)record->error) : "0";
 	size_t used;
 
 	if (record->lost > 0)
-		dprintf(STDERR_FILENO, "fdbroker: lost records=%u worker=%u\n", record->lost,
-			source->worker);
+		say("fdbroker: lost records=%u worker=%u\n", record->lost, source->worker);
 	if (record->rule_length == 0)
 		rule = "none";
 	used = (size_t)snprintf(
 		line, sizeof(line),
 		"fdbroker: %s uid=%u gid=%u pid=%d verbs=%s flags=0%o error=%s worker=%u "
 		"generation=%llu rule=\"",
-		result_text(record->error), peer.uid, peer.gid, peer.pid,
+		outcomes[record->outcome], peer.uid, peer.gid, peer.pid,
 		verbs_text(record->verbs, verbs), record->flags, error, source->worker,
-		(unsigned long long)source->generation);
+		(unsigned long long)generation);
 	used += escape(line + used, rule, record->rule_length ? record->rule_length : strlen(rule));
 	used += (size_t)snprintf(line + used, sizeof(line) - used, "\" path=\"");
 	used += escape(line + used, path, record->path_length);
 	used += (size_t)snprintf(line + used, sizeof(line) - used, "\"%s\n",
 				 record->path_cut ? " cut=yes" : "");
-	/* A reader of ours that is gone or full is nothing that we could put right. */
 	if (write(STDERR_FILENO, line, used) < 0)
 		return;
 }
@@ -165,7 +169,8 @@ read_record(const struct source *source, const char *bytes, size_t size, size_t 
 	    record.rule_length > IPC_RULE_MAX ||
 	    record.length != sizeof(record) + record.rule_length + record.path_length)
 		return false;
-	if (record.error != 0 && !strerrorname_np((int)record.error))
+	if (record.outcome > IPC_GRANTED ||
+	    (record.error != 0 && !strerrorname_np((int)record.error)))
 		return false;
 	rule = bytes + sizeof(record);
 	write_line(source, &record, rule, rule + record.rule_length);
@@ -186,6 +191,22 @@ forget(struct source *source)
 	source->fd = -1;
 }
 
+enum {
+	BUFFER = 16 * IPC_RECORD_MAX,
+};
+
+/* Bytes that are missing of the record at the end of what was read; 0: none, or it is none. */
+static size_t
+missing(const char *bytes, size_t left)
+{
+	struct ipc_record head = {};
+
+	memcpy(&head, bytes, left < sizeof(head) ? left : sizeof(head));
+	if (left < sizeof(head))
+		return sizeof(head) - left;
+	return head.length > left && head.length <= IPC_RECORD_MAX ? head.length - left : 0;
+}
+
 /*
  * Records are written whole and a pipe keeps their order, but a read may end inside one: the rest
  * is read then. Never waits: an honest worker's rest is there already. False: there was nothing.
@@ -193,39 +214,28 @@ forget(struct source *source)
 static bool
 read_pipe(struct source *source)
 {
-	static char buffer[16 * IPC_RECORD_MAX];
-	size_t have = 0, used = 0;
-	ssize_t n = read(source->fd, buffer, sizeof(buffer) - IPC_RECORD_MAX);
+	static char buffer[BUFFER + 2 * IPC_RECORD_MAX];
+	size_t used = 0, have, want, length;
+	ssize_t n = read(source->fd, buffer, BUFFER);
 
 	if (n <= 0) {
 		if (n == 0 || (errno != EAGAIN && errno != EINTR))
 			forget(source);
 		return false;
 	}
-	have = (size_t)n;
-	while (used < have) {
-		struct ipc_record head = {};
-		size_t left = have - used, length = 0;
-
-		memcpy(&head, buffer + used, left < sizeof(head) ? left : sizeof(head));
-		if ((left < sizeof(head) || head.length > left) && have < sizeof(buffer)) {
-			size_t want = (left < sizeof(head) ? sizeof(head) : head.length) - left;
-
-			n = want <= sizeof(buffer) - have ? read(source->fd, buffer + have, want)
-							  : -1;
-			if (n > 0) {
-				have += (size_t)n;
-				continue;
-			}
+	for (have = (size_t)n; used < have; used += length) {
+		while ((want = missing(buffer + used, have - used)) > 0) {
+			n = read(source->fd, buffer + have, want);
+			if (n <= 0)
+				break;
+			have += (size_t)n;
 		}
-		if (!read_record(source, buffer + used, left, &length)) {
-			dprintf(STDERR_FILENO,
-				"fdbroker: bad record worker=%u uid=%u; no more of it is read\n",
-				source->worker, source->owner.uid);
+		if (!read_record(source, buffer + used, have - used, &length)) {
+			say("fdbroker: bad record worker=%u uid=%u; no more of it is read\n",
+			    source->worker, source->owner.uid);
 			forget(source);
 			return false;
 		}
-		used += length;
 	}
 	return true;
 }
@@ -291,6 +301,7 @@ hear_broker(void)
 			size_t slot = what.connection % CONNECTIONS_MAX;
 
 			connections[slot].number = what.connection;
+			connections[slot].generation = what.generation;
 			connections[slot].worker = what.worker;
 			connections[slot].peer = what.peer;
 		}

@@ -89,6 +89,7 @@ audit_write(const struct policy_image *image, const struct audit_event *event)
 	char message[IPC_RECORD_MAX];
 	struct ipc_record record = {
 		.connection = event->connection,
+		.outcome = event->outcome,
 		.error = event->error,
 		.flags = event->flags,
 		.verbs = event->verbs,

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "broker/ipc.h"
 #include "policy/policy.h"
 
 enum {
@@ -22,7 +23,8 @@ struct audit_seen {
 
 struct audit_event {
 	uint64_t connection;
-	uint32_t error; /* 0: granted */
+	enum ipc_outcome outcome;
+	uint32_t error;
 	uint32_t flags;
 	unsigned verbs;
 	const char *path;

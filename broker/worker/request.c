@@ -16,7 +16,7 @@
 #define LARGEFILE 0100000
 
 enum {
-	/* Flags that change nothing about what is given. */
+	/* Flags that need no verb of their own. */
 	FLAGS_PASSED = O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK | LARGEFILE | O_SYNC |
 		       O_DSYNC | O_DIRECT,
 	FLAGS_WRITING = O_APPEND | O_TRUNC,
@@ -28,25 +28,20 @@ enum {
 static unsigned
 verbs_of(uint32_t flags)
 {
-	unsigned verbs;
+	unsigned verbs = flags & FLAGS_WRITING ? POLICY_WRITE : 0;
 
 	if (flags & ~(uint32_t)(O_ACCMODE | FLAGS_PASSED | FLAGS_WRITING))
 		return 0;
 	switch (flags & O_ACCMODE) {
 	case O_RDONLY:
-		return flags & FLAGS_WRITING & O_TRUNC
-			       ? 0
-			       : POLICY_READ | (flags & O_APPEND ? POLICY_WRITE : 0);
+		return flags & O_TRUNC ? 0 : verbs | POLICY_READ;
 	case O_WRONLY:
-		verbs = POLICY_WRITE;
-		break;
+		return verbs | POLICY_WRITE;
 	case O_RDWR:
-		verbs = POLICY_READ | POLICY_WRITE;
-		break;
+		return verbs | POLICY_READ | POLICY_WRITE;
 	default:
 		return 0;
 	}
-	return verbs;
 }
 
 /* A shared mapping of such a file can be written without clearing its privileges (Linux 6.18). */
@@ -74,9 +69,7 @@ check_opened(int fd, uint32_t flags)
 		return EACCES;
 	if (writes && carries_privileges(fd, &status))
 		return EACCES;
-	if (flags & O_TRUNC && ftruncate(fd, 0) < 0)
-		return errno;
-	/* Ours, so that no FIFO or lease could make us wait. */
+	/* O_NONBLOCK was ours, so that no FIFO or lease could make us wait: take it off. */
 	if (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags & FLAGS_STATUS) < 0)
 		return errno;
 	return 0;
@@ -89,10 +82,58 @@ error_for_client(int r)
 	return r == -EMFILE || r == -ENFILE ? EBUSY : -r;
 }
 
-/* 0 and a descriptor, or an errno value for the client. *ret_stale: only a new worker can tell. */
+/* Is the policy by which this client came here, and was given to us, still the one in force? */
+static bool
+is_current(const struct server *server, const struct client *client)
+{
+	return atomic_load_explicit(&server->setup->page->generation, memory_order_acquire) ==
+	       client->generation;
+}
+
+/*
+ * Open one file that the policy permits. 0 and a descriptor, or an errno value for the client.
+ * *ret_retry: only another worker can tell, or has the right to.
+ */
+static int
+open_permitted(const struct server *server, const struct client *client,
+	       const struct wire_file *file, const struct reach *reach, struct audit_event *event,
+	       int *ret_fd, bool *ret_retry)
+{
+	int fd = -1, r;
+
+	event->outcome = IPC_FAILED;
+	r = trees_open(server->trees, reach, file->path, file->path_length,
+		       (int)(file->flags & ~(uint32_t)(O_TRUNC | O_CLOEXEC)) | O_NONBLOCK |
+			       O_NOCTTY | O_CLOEXEC,
+		       &fd);
+	if (r == TREES_STALE) {
+		*ret_retry = true;
+		return 0;
+	}
+	if (r < 0)
+		return error_for_client(r);
+	r = check_opened(fd, file->flags);
+	if (r == EACCES)
+		event->outcome = IPC_DENIED;
+	if (r == 0 && file->flags & O_TRUNC) {
+		/* The one thing that could not be taken back. */
+		*ret_retry = !is_current(server, client);
+		if (!*ret_retry && ftruncate(fd, 0) < 0)
+			r = errno;
+	}
+	if (r != 0 || *ret_retry) {
+		close(fd);
+		return r;
+	}
+	event->outcome = IPC_GRANTED;
+	*ret_fd = fd;
+	return 0;
+}
+
+/* Decide on one file, open it, put it on record. As open_permitted(). */
 static int
 open_file(const struct server *server, struct client *client, const struct wire_file *file,
-	  int *ret_fd, bool *ret_stale)
+	  int *ret_fd, bool *ret_retry)
 {
 	const struct setup *setup = server->setup;
 	struct audit_event event = {
@@ -104,49 +145,28 @@ open_file(const struct server *server, struct client *client, const struct wire_
 		.rule = POLICY_NO_RULE,
 	};
 	struct policy_decision decision = {};
-	const struct reach *reach;
-	int fd = -1, r;
+	const struct reach *reach = NULL;
+	int r = EACCES;
 
 	if (event.verbs == 0 || !policy_path_is_canonical(file->path, file->path_length)) {
 		r = EINVAL;
-		goto record;
+	} else if (client->refusal) {
+		r = (int)client->refusal;
+	} else if (setup->image) {
+		policy_decide(setup->image, setup->subjects, setup->head.n_subjects, file->path,
+			      file->path_length, event.verbs, &decision);
+		event.rule = decision.rule;
+		if (decision.verdict == POLICY_ALLOW)
+			reach = trees_find(server->trees, decision.prefix);
 	}
-	r = client->refusal ? (int)client->refusal : EACCES;
-	if (client->refusal || !setup->image)
-		goto record;
-	policy_decide(setup->image, setup->subjects, setup->head.n_subjects, file->path,
-		      file->path_length, event.verbs, &decision);
-	event.rule = decision.rule;
-	reach = decision.verdict == POLICY_ALLOW ? trees_find(server->trees, decision.prefix)
-						 : NULL;
-	if (!reach)
-		goto record;
-	r = trees_open(server->trees, reach, file->path, file->path_length,
-		       (int)(file->flags & ~(uint32_t)(O_TRUNC | O_CLOEXEC)) | O_NONBLOCK |
-			       O_NOCTTY | O_CLOEXEC,
-		       &fd);
-	if (r == TREES_STALE) {
-		*ret_stale = true;
+	if (reach)
+		r = open_permitted(server, client, file, reach, &event, ret_fd, ret_retry);
+	if (*ret_retry)
 		return 0;
-	}
-	r = r < 0 ? error_for_client(r) : check_opened(fd, file->flags);
-	if (r != 0 && fd >= 0)
-		close(fd);
-record:
 	event.error = (uint32_t)r;
-	if (r != 0 || !audit_seen(&client->seen, &event))
+	if (event.outcome != IPC_GRANTED || !audit_seen(&client->seen, &event))
 		audit_write(setup->image, &event);
-	if (r == 0)
-		*ret_fd = fd;
 	return r;
-}
-
-/* Is the policy by which this client came here, and was given to us, still the one in force? */
-static bool
-is_current(const struct server *server, const struct client *client)
-{
-	return atomic_load_explicit(&server->setup->page->generation, memory_order_acquire) ==
-	       client->generation;
 }
 
 static bool
@@ -171,22 +191,6 @@ answer_whole(struct answer *answer, uint32_t id, unsigned status)
 	answer->length = wire_encode_reply(answer->message, id, (uint16_t)status, NULL, 0);
 }
 
-/* Whoever sends on a connection that another process made gets nothing, and it is put on record. */
-static void
-refuse_sender(const struct server *server, const struct client *client, struct answer *answer,
-	      uint32_t id)
-{
-	struct audit_event event = {
-		.connection = client->number,
-		.error = EACCES,
-		.path = "",
-		.rule = POLICY_NO_RULE,
-	};
-
-	audit_write(server->setup->image, &event);
-	answer_whole(answer, id, EACCES);
-}
-
 enum request_outcome
 request_execute(const struct server *server, struct client *client, const void *message,
 		ssize_t size, const struct channel_extra *extra, struct answer *answer)
@@ -208,7 +212,9 @@ request_execute(const struct server *server, struct client *client, const void *
 	if (r < 0)
 		return REQUEST_CLOSE;
 	if (!is_peer(extra, &client->peer)) {
-		refuse_sender(server, client, answer, id);
+		/* Whoever sends on a connection that another process made gets nothing. */
+		request_not_given(server, client, EACCES);
+		answer_whole(answer, id, EACCES);
 		return REQUEST_ANSWER;
 	}
 	if (r > 0) {
@@ -220,11 +226,11 @@ request_execute(const struct server *server, struct client *client, const void *
 		return REQUEST_ANSWER;
 	}
 	for (size_t i = 0; i < n; i++) {
-		bool stale = false;
+		bool retry = false;
 		int fd = -1;
 
-		r = open_file(server, client, &files[i], &fd, &stale);
-		if (stale) {
+		r = open_file(server, client, &files[i], &fd, &retry);
+		if (retry) {
 			answer_whole(answer, id, WIRE_STATUS_RETRY);
 			return REQUEST_REPLACE;
 		}
@@ -247,4 +253,17 @@ request_recheck(const struct server *server, const struct client *client, struct
 		return;
 	memcpy(&reply, answer->message, sizeof(reply));
 	answer_whole(answer, reply.id, WIRE_STATUS_RETRY);
+}
+
+void
+request_not_given(const struct server *server, const struct client *client, int error)
+{
+	const struct audit_event event = {
+		.connection = client->number,
+		.error = (uint32_t)error,
+		.path = "",
+		.rule = POLICY_NO_RULE,
+	};
+
+	audit_write(server->setup->image, &event);
 }

@@ -52,4 +52,7 @@ enum request_outcome request_execute(const struct server *server, struct client 
 void request_recheck(const struct server *server, const struct client *client,
 		     struct answer *answer);
 
+/* Put on record that a whole request, or the answer to one, came to nothing. */
+void request_not_given(const struct server *server, const struct client *client, int error);
+
 void answer_drop(struct answer *answer);

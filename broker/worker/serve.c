@@ -9,6 +9,7 @@
 #include <linux/sock_diag.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,7 +35,7 @@ struct loop {
 	size_t n_waiting;
 	size_t n_connections;
 	size_t n_refused;
-	struct connection *newest, *oldest;
+	struct connection *newest;
 };
 
 void
@@ -49,7 +50,8 @@ static void
 connection_end(struct loop *loop, struct connection *c)
 {
 	*(c->previous ? &c->previous->next : &loop->newest) = c->next;
-	*(c->next ? &c->next->previous : &loop->oldest) = c->previous;
+	if (c->next)
+		c->next->previous = c->previous;
 	*(c->client.refusal ? &loop->n_refused : &loop->n_connections) -= 1;
 	loop->in_flight -= c->in_flight;
 	loop->n_waiting -= c->waiting;
@@ -111,7 +113,8 @@ connection_begin(struct loop *loop, int fd, const struct ipc_connection *what)
 		return;
 	}
 	c->next = loop->newest;
-	*(c->next ? &c->next->previous : &loop->oldest) = c;
+	if (c->next)
+		c->next->previous = c;
 	loop->newest = c;
 	*(c->client.refusal ? &loop->n_refused : &loop->n_connections) += 1;
 	loop->noted_idle = false;
@@ -216,8 +219,9 @@ send_answer(struct loop *loop, struct connection *c)
 		/* Too many descriptors of this worker's user are on their way already (unix(7)). */
 		struct wire_reply reply;
 
-		__builtin_memcpy(&reply, c->answer.message, sizeof(reply));
+		memcpy(&reply, c->answer.message, sizeof(reply));
 		answer_drop(&c->answer);
+		request_not_given(loop->server, &c->client, EBUSY);
 		iov.iov_len = wire_encode_reply(c->answer.message, reply.id, EBUSY, NULL, 0);
 		c->answer.length = iov.iov_len;
 		r = channel_send(c->fd, &iov, 1, NULL, 0, NULL, MSG_DONTWAIT);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What may be asked for and what comes then, against a real broker: flags, paths, many at once. */
+/* Paths, objects and many files at once, against a real broker. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -8,149 +8,6 @@
 #include "tests/harness.h"
 
 static struct harness h;
-
-/* As the header of the library lists them; O_LARGEFILE is 0 to a 64-bit program. */
-static const uint32_t permitted = O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC | O_DIRECT | O_NOCTTY |
-				  O_NOFOLLOW | 0100000 | O_CLOEXEC;
-
-static const char content[] = "0123456789";
-
-/* --- flags --------------------------------------------------------------------------------------
- */
-
-/* An open of our own says what the descriptor ought to be. */
-static void
-check_same(const char *path, uint32_t flags, int fd)
-{
-	struct stat wanted, got;
-	int own = open(path, (int)flags | O_CLOEXEC);
-
-	assert_return_code(own, errno);
-	assert_int_equal(fcntl(fd, F_GETFL), fcntl(own, F_GETFL));
-	assert_int_equal(!(fcntl(fd, F_GETFL) & O_NONBLOCK), !(flags & O_NONBLOCK));
-	assert_return_code(fstat(own, &wanted), errno);
-	assert_return_code(fstat(fd, &got), errno);
-	assert_true(wanted.st_dev == got.st_dev && wanted.st_ino == got.st_ino);
-	assert_int_equal(lseek(fd, 0, SEEK_CUR), 0);
-	close(own);
-}
-
-/* What this open has to say, where everything is permitted. */
-static int
-expected(const char *path, uint32_t flags)
-{
-	uint32_t mode = flags & O_ACCMODE, rest = flags & ~(uint32_t)O_ACCMODE;
-	int own, r;
-
-	if (mode == O_ACCMODE || rest & ~(permitted | (mode == O_RDONLY ? 0 : O_TRUNC)))
-		return EINVAL;
-	/* O_DIRECT is not for every file system. */
-	own = open(path, (int)flags & ~O_TRUNC);
-	r = own < 0 ? errno : 0;
-	if (own >= 0)
-		close(own);
-	return r;
-}
-
-static size_t
-size_of(const char *path)
-{
-	struct stat status;
-
-	assert_return_code(stat(path, &status), errno);
-	return (size_t)status.st_size;
-}
-
-static void
-try_flags(int socket, const char *path, uint32_t flags)
-{
-	int fd = -1, wanted = expected(path, flags);
-	bool cut = wanted == 0 && flags & O_TRUNC;
-
-	write_file(path, content);
-	if (raw_open(socket, flags, path, strlen(path), &fd) != wanted)
-		fail_msg("flags %#o: not %d", flags, wanted);
-	assert_int_equal(size_of(path), cut ? 0 : sizeof(content) - 1);
-	if (wanted != 0)
-		return;
-	check_same(path, flags & ~(uint32_t)O_TRUNC, fd);
-	close(fd);
-}
-
-static void
-test_each_flag(void **state)
-{
-	int own = count_fds(0), socket = raw_connect(&h);
-	char path[128];
-	unsigned good = 0;
-
-	(void)state;
-	snprintf(path, sizeof(path), "%s/rw/file", h.directory);
-	for (uint32_t mode = 0; mode <= O_ACCMODE; mode++) {
-		for (unsigned bit = 0; bit < 32; bit++) {
-			uint32_t flags = mode | 1u << bit;
-
-			if (bit >= 2)
-				try_flags(socket, path, flags);
-			good += bit >= 2 && expected(path, flags) == 0;
-		}
-		try_flags(socket, path, mode);
-	}
-	/* O_DIRECT may be missing. */
-	assert_in_range(good, 3 * 9 + 2, 3 * 10 + 2);
-	close(socket);
-	assert_undisturbed(&h);
-	assert_int_equal(count_fds(0), own);
-}
-
-static void
-test_flags_together(void **state)
-{
-	int own = count_fds(0), socket = raw_connect(&h);
-	char path[128];
-
-	(void)state;
-	snprintf(path, sizeof(path), "%s/rw/file", h.directory);
-	try_flags(socket, path, O_RDWR | O_APPEND | O_TRUNC | O_NONBLOCK | O_CLOEXEC);
-	try_flags(socket, path, O_WRONLY | O_SYNC | O_NOFOLLOW | O_NOCTTY);
-	try_flags(socket, path, O_RDWR | (permitted & ~(uint32_t)O_DIRECT) | O_TRUNC);
-	try_flags(socket, path, O_RDONLY | O_TRUNC | O_APPEND);
-	try_flags(socket, path, O_RDWR | O_CREAT);
-	try_flags(socket, path, O_RDWR | O_CREAT | O_EXCL);
-	try_flags(socket, path, O_RDWR | O_TMPFILE);
-	try_flags(socket, path, O_PATH);
-	try_flags(socket, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	try_flags(socket, path, O_DIRECTORY);
-	try_flags(socket, path, UINT32_MAX);
-	close(socket);
-	assert_undisturbed(&h);
-	assert_int_equal(count_fds(0), own);
-}
-
-/* Whatever needs to write is refused where only reading is permitted, and changes nothing. */
-static void
-test_flags_of_a_reader(void **state)
-{
-	static const uint32_t writing[] = {
-		O_WRONLY,           O_RDWR,           O_RDONLY | O_APPEND,
-		O_WRONLY | O_TRUNC, O_RDWR | O_TRUNC, O_RDWR | O_APPEND};
-	int own = count_fds(0), socket = raw_connect(&h);
-
-	(void)state;
-	write_file(h.file, content);
-	for (size_t i = 0; i < ELEMENTS(writing); i++)
-		assert_int_equal(raw_open(socket, writing[i], h.file, strlen(h.file), NULL),
-				 EACCES);
-	assert_int_equal(raw_open(socket, O_RDONLY | O_TRUNC, h.file, strlen(h.file), NULL),
-			 EINVAL);
-	assert_int_equal(size_of(h.file), sizeof(content) - 1);
-	assert_served_on(&h, socket);
-	close(socket);
-	assert_int_equal(count_fds(0), own);
-}
-
-/* --- paths --------------------------------------------------------------------------------------
- */
 
 /* Ask for a path below the broker's directory. */
 static int
@@ -313,6 +170,37 @@ test_limits_of_a_path(void **state)
 	assert_undisturbed(&h);
 }
 
+/* What is opened, looked at and not given is closed again. */
+static void
+test_objects(void **state)
+{
+	int own = count_fds(0), socket = raw_connect(&h);
+	char path[128];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/data/directory", h.directory);
+	assert_return_code(mkdir(path, 0755), errno);
+	snprintf(path, sizeof(path), "%s/data/fifo", h.directory);
+	assert_return_code(mkfifo(path, 0644), errno);
+	snprintf(path, sizeof(path), "%s/data/link", h.directory);
+	assert_return_code(symlink("file", path), errno);
+	snprintf(path, sizeof(path), "%s/rw/set-id", h.directory);
+	write_file(path, "");
+	assert_return_code(chmod(path, 04755), errno);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(ask(socket, "data/directory"), EISDIR);
+		assert_int_equal(ask(socket, "data/fifo"), EACCES);
+		assert_int_equal(ask(socket, "data/link"), ELOOP);
+		assert_int_equal(ask(socket, "rw/set-id"), 0);
+		assert_int_equal(raw_open(socket, O_WRONLY, path, strlen(path), NULL), EACCES);
+		assert_int_equal(raw_open(socket, O_RDWR | O_TRUNC, path, strlen(path), NULL),
+				 EACCES);
+	}
+	close(socket);
+	assert_undisturbed(&h);
+	assert_int_equal(count_fds(0), own);
+}
+
 /* A name that would end a log line, begin another, or speak to a terminal. */
 static void
 test_names_in_the_log(void **state)
@@ -465,12 +353,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_each_flag),
-		cmocka_unit_test(test_flags_together),
-		cmocka_unit_test(test_flags_of_a_reader),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_nul_in_a_path),
 		cmocka_unit_test(test_limits_of_a_path),
+		cmocka_unit_test(test_objects),
 		cmocka_unit_test(test_names_in_the_log),
 		cmocka_unit_test(test_batches),
 		cmocka_unit_test(test_end),

@@ -105,6 +105,58 @@ test_clients_that_never_read(void **state)
 	assert_int_equal(count_fds(0), own);
 }
 
+/* All that one message may ask for. Returns its size. */
+static size_t
+greatest_request(char *batch)
+{
+	const size_t length = strlen(h.file), items = WIRE_ITEMS_MAX;
+	struct wire_header header = {.version = WIRE_VERSION,
+				     .operation = WIRE_OPEN,
+				     .item_size = sizeof(struct wire_item),
+				     .items = (uint16_t)items};
+	struct wire_item item = {.flags = O_RDONLY, .path_length = (uint32_t)length};
+	size_t used = sizeof(header) + items * sizeof(item);
+
+	for (size_t i = 0; i < items; i++) {
+		memcpy(batch + sizeof(header) + i * sizeof(item), &item, sizeof(item));
+		memcpy(batch + used, h.file, length);
+		used += length;
+	}
+	header.length = (uint32_t)used;
+	memcpy(batch, &header, sizeof(header));
+	return used;
+}
+
+/* More descriptors than may be on their way at once: it costs the one who does not receive them. */
+static void
+test_descriptors_that_nobody_receives(void **state)
+{
+	static char batch[WIRE_MESSAGE_MAX];
+	struct raw raw = {.bytes = batch, .size = greatest_request(batch), .flags = MSG_DONTWAIT};
+	int own = count_fds(0), socket = raw_connect(&h), sent = 0;
+	struct reply reply;
+
+	(void)state;
+	for (int quiet = 0; quiet < 30; quiet++) {
+		while (raw_send(socket, &raw) == 0) {
+			sent++;
+			quiet = 0;
+		}
+		assert_served(&h);
+	}
+	for (int i = 0; i < sent; i++) {
+		raw_receive(socket, 0, &reply);
+		assert_int_equal(reply.head.status, 0);
+		assert_int_equal(reply.head.items, WIRE_ITEMS_MAX);
+		assert_int_equal(reply.n_fds, WIRE_ITEMS_MAX);
+		reply_drop(&reply);
+	}
+	assert_served_on(&h, socket);
+	close(socket);
+	assert_undisturbed(&h);
+	assert_int_equal(count_fds(0), own);
+}
+
 static void
 test_clients_that_disappear(void **state)
 {
@@ -204,6 +256,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_replies_in_order),
 		cmocka_unit_test(test_clients_that_never_read),
+		cmocka_unit_test(test_descriptors_that_nobody_receives),
 		cmocka_unit_test(test_clients_that_disappear),
 		cmocka_unit_test(test_clients_that_say_nothing),
 		cmocka_unit_test(test_client_without_room),

@@ -53,6 +53,7 @@ start(void **state)
 	const struct ipc_log connection = {.kind = IPC_LOG_CONNECTION,
 					   .worker = WORKER,
 					   .connection = CONNECTION,
+					   .generation = 5,
 					   .peer = {.pid = PEER_PID, .uid = PEER, .gid = PEER}};
 	int control[2], out[2], records[2];
 	char program[4096];
@@ -107,6 +108,9 @@ make_record(char *to, const char *rule, const char *path, size_t path_length, ui
 		.rule_length = (uint16_t)strlen(rule),
 		.path_length = (uint16_t)path_length,
 		.connection = CONNECTION,
+		.outcome = error == 0        ? IPC_GRANTED
+			   : error == EACCES ? IPC_DENIED
+					     : IPC_FAILED,
 		.error = error,
 		.verbs = 1,
 	};
@@ -156,7 +160,7 @@ test_stamp(void **state)
 	read_line(*state, line);
 	assert_string_equal(
 		line, "fdbroker: granted uid=61002 gid=61002 pid=4321 verbs=read flags=00 error=0 "
-		      "worker=7 generation=3 rule=\"/etc/x.policy:3\" path=\"/srv/file\"");
+		      "worker=7 generation=5 rule=\"/etc/x.policy:3\" path=\"/srv/file\"");
 	write_record(*state, "", "/srv/file", EACCES);
 	read_line(*state, line);
 	assert_non_null(strstr(line, "denied uid=61002"));
@@ -192,6 +196,23 @@ test_foreign_connection(void **state)
 	assert_int_equal(write(((struct log *)*state)->pipe, record, n), n);
 	read_line(*state, line);
 	assert_non_null(strstr(line, "uid=61001 gid=61001 pid=0"));
+}
+
+/* What found the pipe full is counted by the worker and said. */
+static void
+test_lost(void **state)
+{
+	char record[IPC_RECORD_MAX], line[32768];
+	size_t n = make_record(record, "", "/srv/file", 9, 0);
+	uint32_t lost = 35000;
+
+	memcpy(record + offsetof(struct ipc_record, lost), &lost, sizeof(lost));
+	assert_int_equal(write(((struct log *)*state)->pipe, record, n), n);
+	read_line(*state, line);
+	assert_string_equal(line, "fdbroker: lost records=35000 worker=7");
+	read_line(*state, line);
+	assert_non_null(strstr(line, "granted"));
+	assert_lives(*state);
 }
 
 /* The longest path, all of it escaped. */
@@ -261,6 +282,7 @@ test_lies(void **state)
 		{offsetof(struct ipc_record, path_length), 8},
 		{offsetof(struct ipc_record, path_length), 10},
 		{offsetof(struct ipc_record, error), 0xfff0},
+		{offsetof(struct ipc_record, outcome), 3},
 	};
 
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
@@ -307,6 +329,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_stamp, start, stop),
 		cmocka_unit_test_setup_teardown(test_names, start, stop),
 		cmocka_unit_test_setup_teardown(test_foreign_connection, start, stop),
+		cmocka_unit_test_setup_teardown(test_lost, start, stop),
 		cmocka_unit_test_setup_teardown(test_longest, start, stop),
 		cmocka_unit_test_setup_teardown(test_too_long, start, stop),
 		cmocka_unit_test_setup_teardown(test_half, start, stop),
