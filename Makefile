@@ -50,7 +50,7 @@ CFLAGS         := -O1 -g
 endif
 
 FLAGS := $(B)/flags-$(notdir $(firstword $(CC))).mk
-ifeq ($(filter help clean deps format,$(MAKECMDGOALS)),)
+ifeq ($(filter help clean deps format uninstall,$(MAKECMDGOALS)),)
 include $(FLAGS)
 endif
 
@@ -96,28 +96,34 @@ library: $(B)/libfdbroker.so $(B)/libfdbroker.a
 # Inner archives: a program takes from them only what it names.
 $(B)/policy.a: $(POLICY)
 $(B)/shared.a: $(SHARED)
-$(B)/libfdbroker.a: $(LIBRARY)
+$(B)/client.a: $(LIBRARY)
 $(B)/%.a:
 	@rm -f $@
 	$(call run,AR,$(AR) rcsD $@ $^)
 
 link = $(CC) $(CFLAGS) $(HARDENING) $(LDFLAGS) $(LINKING) -Wl,--gc-sections -pie -o $@ $(filter %.o %.a,$^) $(1)
 
-$(B)/fdbrokerd: $(DAEMON) $(B)/shared.a $(B)/policy.a $(B)/libfdbroker.a
+$(B)/fdbrokerd: $(DAEMON) $(B)/shared.a $(B)/policy.a $(B)/client.a
 	$(call run,LINK,$(call link,-lcap))
-$(B)/fdbroker-worker: $(WORKER) $(B)/shared.a $(B)/policy.a $(B)/libfdbroker.a
+$(B)/fdbroker-worker: $(WORKER) $(B)/shared.a $(B)/policy.a $(B)/client.a
 	$(call run,LINK,$(call link,-lcap -lseccomp))
-$(B)/fdbroker-log: $(LOG) $(B)/shared.a $(B)/libfdbroker.a
+$(B)/fdbroker-log: $(LOG) $(B)/shared.a $(B)/client.a
 	$(call run,LINK,$(call link,-lcap -lseccomp))
 $(B)/fdbroker-compile: $(COMPILE) $(B)/shared.a $(B)/policy.a
 	$(call run,LINK,$(call link,-lcap))
-$(B)/fdbroker: $(CLI) $(B)/policy.a $(B)/libfdbroker.a
+$(B)/fdbroker: $(CLI) $(B)/policy.a $(B)/client.a
 	$(call run,LINK,$(call link,-ljansson))
+
+# The static library: what the library's files call each other by is no name of the program's.
+$(B)/libfdbroker.a: $(LIBRARY)
+	@rm -f $@
+	$(call run,AR,$(CC) -r -nostdlib -o $(B)/libfdbroker.o $^ && \
+		objcopy --localize-hidden $(B)/libfdbroker.o && $(AR) rcsD $@ $(B)/libfdbroker.o)
 
 comma := ,
 SONAME = libfdbroker.so.0
 $(B)/libfdbroker.so: $(LIBRARY) client-lib/libfdbroker.map
-	$(call run,LINK,$(CC) $(CFLAGS) $(HARDENING) $(LDFLAGS) $(LINKING) -shared -Wl$(comma)-soname$(comma)$(SONAME) \
+	$(call run,LINK,$(CC) $(CFLAGS) $(HARDENING) $(LDFLAGS) $(LINKING) -shared -Wl$(comma)-z$(comma)nodelete -Wl$(comma)-soname$(comma)$(SONAME) \
 		-Wl$(comma)--version-script=client-lib/libfdbroker.map -o $@ $(LIBRARY))
 
 $(B)/%.o: %.c $(FLAGS)
@@ -135,19 +141,24 @@ SCRIPTS    = $(wildcard tests/*/*.t)
 RUN        = BUILD=$(abspath $(B)) CMOCKA_MESSAGE_OUTPUT=TAP
 
 $(B)/tests.a: $(call objects,tests)
-$(B)/tests/%: $(B)/tests/%.o $(B)/tests.a $(B)/shared.a $(B)/policy.a $(B)/libfdbroker.a
+$(B)/tests/%: $(B)/tests/%.o $(B)/tests.a $(B)/shared.a $(B)/policy.a $(B)/client.a
 	$(call run,LINK,$(call link,-lcmocka -lcap -lseccomp))
 .SECONDARY:
+
+# What the tests need and the build does not.
+$(B)/have-tests: tests/deps.sh
+	@tests/deps.sh $(if $(INSTALLING),install,check) check && mkdir -p $(@D) && touch $@
+$(UNIT_TESTS:=.o) $(call objects,tests): | $(B)/have-tests
 
 tests: $(UNIT_TESTS) $(TEST_TOOLS)
 
 check: all tests
 	@$(RUN) prove -j2 -e '' $(UNIT_TESTS) $(SCRIPTS)
 
-demo: all tests
+demo: programs $(B)/tests/system/tool-confined
 	@$(RUN) tests/demo.sh
 
-bench-quick: all tests
+bench-quick: programs $(B)/tests/bench/bench-quick
 	@$(B)/tests/bench/bench-quick $(B)
 
 # --- lint -----------------------------------------------------------------------------------------
@@ -204,7 +215,7 @@ uninstall:
 # --- the rest -------------------------------------------------------------------------------------
 
 deps:
-	@tests/deps.sh install
+	@tests/deps.sh install check
 
 clean:
 	rm -rf build

@@ -33,10 +33,28 @@ milliseconds_left(const struct timespec *deadline)
 	return ns <= 0 ? 0 : (int)((ns + 999999) / 1000000);
 }
 
+static unsigned forks;
+
+void
+connection_forked(void)
+{
+	forks++;
+}
+
+/* A program that closes all descriptors (closefrom(3)) may have given the number to another file. */
+static bool
+is_open(const struct connection *connection)
+{
+	struct stat status;
+
+	return connection->fd >= 0 && fstat(connection->fd, &status) == 0 &&
+	       S_ISSOCK(status.st_mode) && status.st_ino == connection->inode;
+}
+
 void
 connection_close(struct connection *connection)
 {
-	if (connection->fd >= 0)
+	if (is_open(connection))
 		close(connection->fd);
 	connection->fd = -1;
 }
@@ -53,14 +71,41 @@ server_is_trusted(int fd)
 	return server.uid == 0 || server.uid == geteuid();
 }
 
+/* How long sends, receipts and, with a full backlog, connect(2) may wait (socket(7), unix(7)). */
+static int
+limit_waits(int fd, const struct timespec *deadline)
+{
+	int left = milliseconds_left(deadline);
+	const struct timeval wait = {.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000 + 1};
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int
+connect_socket(int fd, const struct sockaddr_un *address, const struct timespec *deadline)
+{
+	int r;
+
+	do {
+		r = limit_waits(fd, deadline);
+		if (r < 0)
+			return r;
+		r = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno
+											: 0;
+	} while (r == -EINTR && milliseconds_left(deadline) > 0);
+	return r == -EAGAIN || r == -EINTR ? -ETIMEDOUT : r;
+}
+
 static int
 connect_to(struct connection *connection, const char *socket_path, const struct timespec *deadline)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	size_t length = strlen(socket_path);
-	struct timeval wait;
 	struct stat status;
-	int fd, left;
+	int fd, r;
 
 	/* Abstract names have no permissions, so whoever comes first would be the broker. */
 	if (length == 0 || length >= sizeof(address.sun_path) || socket_path[0] != '/')
@@ -70,63 +115,29 @@ connect_to(struct connection *connection, const char *socket_path, const struct 
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	/* A full backlog makes connect(2) wait for as long as sends may wait (unix(7)). */
-	left = milliseconds_left(deadline);
-	wait = (struct timeval){.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000 + 1};
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) < 0)
-		goto fail;
-	while (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		if (errno == EINTR && milliseconds_left(deadline) > 0)
-			continue;
-		if (errno == EAGAIN || errno == EINTR) {
-			close(fd);
-			return -ETIMEDOUT;
-		}
-		goto fail;
-	}
-	if (!server_is_trusted(fd)) {
+	r = connect_socket(fd, &address, deadline);
+	if (r == 0 && (!server_is_trusted(fd) || fstat(fd, &status) < 0))
+		r = -ENOTCONN;
+	if (r < 0) {
 		close(fd);
-		return -ENOTCONN;
+		/* Whatever keeps us from it, there is no broker to be reached; but for our own limits. */
+		return r == -ETIMEDOUT || r == -ENOMEM ? r : r == -ENOBUFS ? -ENOMEM : -ENOTCONN;
 	}
-	if (fstat(fd, &status) < 0)
-		goto fail;
 	connection->fd = fd;
 	connection->inode = status.st_ino;
 	connection->pid = getpid();
+	connection->forks = forks;
 	connection->uid = geteuid();
 	connection->gid = getegid();
 	return 0;
-
-fail:
-	left = errno;
-	close(fd);
-	/*
-	 * Whatever keeps us from it, there is no broker to be reached; only our own limits are told
-	 * apart.
-	 */
-	return left == ENOMEM || left == ENOBUFS ? -ENOMEM : -ENOTCONN;
 }
 
 /* A connection belongs to one process and one pair of effective ids. */
 static bool
-is_ours(struct connection *connection)
+is_ours(const struct connection *connection)
 {
-	struct stat status;
-
-	if (connection->fd < 0)
-		return false;
-	/*
-	 * A program that closes all descriptors (closefrom(3)) may have given the number to another
-	 * file.
-	 */
-	if (fstat(connection->fd, &status) < 0 || !S_ISSOCK(status.st_mode) ||
-	    status.st_ino != connection->inode) {
-		connection->fd = -1;
-		return false;
-	}
-	return connection->pid == getpid() && connection->uid == geteuid() &&
-	       connection->gid == getegid();
+	return is_open(connection) && connection->forks == forks && connection->pid == getpid() &&
+	       connection->uid == geteuid() && connection->gid == getegid();
 }
 
 enum outcome {
@@ -186,7 +197,7 @@ receive_answer(const struct connection *connection, uint32_t id, const struct ti
 	 * A server that went away says ECONNRESET first when it left a request of ours unread; then
 	 * 0.
 	 */
-	if (n == 0 || n == -ECONNRESET || n == -EPIPE)
+	if (n == -ECONNRESET || n == -EPIPE || (n == 0 && extra.n_fds == 0))
 		return OUTCOME_UNKNOWN;
 	if (n < 0) {
 		*ret_error = n == -EMSGSIZE ? -EPROTO : (int)n;
@@ -262,10 +273,10 @@ int
 connection_open(struct connection *connection, const char *socket_path, const char *path, int flags,
 		mode_t mode, const struct timespec *deadline, int *ret_fd)
 {
-	size_t length = strnlen(path, 4096 + 1);
+	size_t length = strnlen(path, WIRE_PATH_MAX + 1);
 	int error = -EPROTO, r;
 
-	if (length == 0 || length > 4096)
+	if (length == 0 || length > WIRE_PATH_MAX)
 		return -EINVAL;
 	for (unsigned attempt = 0;; attempt++) {
 		if (!is_ours(connection)) {

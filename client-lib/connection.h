@@ -11,14 +11,17 @@ struct connection {
 	ino_t inode; /* of the socket: the number alone may come to mean another file */
 	/* Whose it is: the worker refuses messages of anybody else. */
 	pid_t pid;
+	unsigned forks; /* a child may have its parent's pid, in a pid namespace of its own */
 	uid_t uid;
 	gid_t gid;
 	uint32_t next_id;
 };
 
-#define CONNECTION_INIT ((struct connection){.fd = -1})
-
+/* Close the socket, if the number still means it. */
 void connection_close(struct connection *connection);
+
+/* In a child of fork(2). */
+void connection_forked(void);
 
 /*
  * Ask for one file and wait until deadline (CLOCK_MONOTONIC). Connects when needed, and once more,

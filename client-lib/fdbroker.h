@@ -48,14 +48,19 @@ extern "C" {
  * effective ids and when the broker asks for it.
  *
  * Returns a new descriptor, or -1 and errno:
- *   EACCES      the policy does not allow it, whether the file exists or not; or the file is not of
- * a kind that may be given out (not a regular file; a set-id file for writing) EINVAL      path is
- * not canonical, or a flag is not for the broker (O_CREAT, O_PATH, O_TMPFILE, ...) ENOTCONN    no
- * broker to be reached, or what answers there is not to be trusted EPROTO      the answer was not
- * understood ETIMEDOUT   no answer in BROKER_TIMEOUT_DEFAULT milliseconds EBUSY       a limit of
- * the broker is reached; later may work EMFILE      this process has no room for the descriptor
- *   ENOMEM, ENFILE  as for open(2)
- *   and what the open itself said: ENOENT, EISDIR, ELOOP, EROFS, ENXIO, ETXTBSY, ...
+ *
+ *   EACCES     the policy does not allow it, whether the file exists or not; or the file is not
+ *              what may be given out: not a regular file, or a set-id file for writing
+ *   EINVAL     path is not canonical, or a flag is not for the broker (O_CREAT, O_PATH, ...)
+ *   ENOTCONN   no broker to be reached, or what answers there is not to be trusted
+ *   EPROTO     the answer was not understood, or the request was not
+ *   ETIMEDOUT  no answer in BROKER_TIMEOUT_DEFAULT milliseconds
+ *   EBUSY      a limit of the broker is reached; later may work
+ *   EMFILE     this process has no room for the descriptor
+ *   ENFILE, ENOMEM  as for open(2)
+ *
+ * and what the open itself said: ENOENT, EISDIR, ELOOP, EROFS, ENXIO, ETXTBSY, EAGAIN, ...
+ * A null path is not an error that is reported: it is undefined, as the attribute says.
  */
 BROKER_PUBLIC_ int broker_open(const char *path, int flags, ...) BROKER_NONNULL_ BROKER_CHECK_;
 

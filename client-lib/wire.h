@@ -3,9 +3,8 @@
  * The protocol between a client and its worker: SOCK_SEQPACKET, one message a request, one a reply,
  * integers in host order, sizes in bytes.
  *
- *     request   header | items x item (item_size each) | the items' paths, in order, without NUL
- *     reply     reply  | items x result (item_size each)          + one descriptor for each result
- * 0
+ *     request  header | items x item (item_size each) | the items' paths, in order, without NUL
+ *     reply    reply  | items x result (item_size each), and a descriptor for each result 0
  *
  * Sizes travel in the message as openat2(2) carries struct open_how: an item that is longer than
  * the receiver knows is fine while the rest of it is zero; a byte that is not is E2BIG.
@@ -20,6 +19,7 @@ enum {
 	WIRE_VERSION = 1,
 	WIRE_ITEMS_MAX = 64,
 	WIRE_ITEM_SIZE_MAX = 256,
+	WIRE_PATH_MAX = 4096,
 	WIRE_MESSAGE_MAX = 65536,
 	WIRE_REPLY_MAX = 16 + WIRE_ITEMS_MAX * 8,
 };
@@ -54,7 +54,7 @@ struct wire_reply {
 	uint16_t items;
 };
 
-/* Not executed, because this worker is being replaced: connect again and ask again. */
+/* No descriptor is given, because this worker is being replaced: connect and ask again. */
 #define WIRE_STATUS_RETRY 0x8000u
 
 struct wire_result {
@@ -77,10 +77,11 @@ struct wire_file {
 
 /*
  * Read a request. message, size: as received. Returns
- *   0            *ret_id, ret_files and *ret_n are set
- *   > 0          an errno value for a reply to *ret_id, which is set: EPROTO malformed,
- * EPROTONOSUPPORT version, EOPNOTSUPP operation, E2BIG an unknown byte is not zero -EBADMSG     not
- * even the header can be read: close the connection
+ *
+ *   0         *ret_id, ret_files and *ret_n are set
+ *   > 0       an errno value for a reply to *ret_id, which is set: EPROTO malformed, EPROTONOSUPPORT
+ *             version, EOPNOTSUPP operation, E2BIG a byte that should be zero is not
+ *   -EBADMSG  not even the header can be read: close the connection
  */
 int wire_decode_request(const void *message, size_t size, uint32_t *ret_id,
 			struct wire_file ret_files[WIRE_ITEMS_MAX], size_t *ret_n);

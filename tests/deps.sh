@@ -1,11 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# deps.sh check|install [lint]: what the build, the tests (and the linters) need, as Debian packages.
+# deps.sh check|install [check] [lint]: what the build needs, and the tests, and the linters, as Debian packages.
 set -eu
-packages="gcc libc6-dev make libcap-dev libseccomp-dev libjansson-dev libcmocka-dev perl util-linux"
-if [ "${2:-}" = lint ]; then
-	packages="$packages clang clang-format shellcheck mandoc libclang-rt-14-dev binutils"
-fi
+action=$1
+shift
+packages="gcc libc6-dev make binutils libcap-dev libseccomp-dev libjansson-dev util-linux"
+for what; do
+	case $what in
+	check) packages="$packages libcmocka-dev perl" ;;
+	lint) packages="$packages libcmocka-dev clang clang-format shellcheck mandoc libclang-rt-14-dev" ;;
+	esac
+done
 if ! command -v dpkg-query >/dev/null; then
 	echo "not a Debian system: make sure that what these Debian packages hold is there: $packages"
 	exit 0
@@ -16,7 +21,7 @@ for package in $packages; do
 	[ "$status" = installed ] || missing="$missing $package"
 done
 [ -n "$missing" ] || exit 0
-if [ "$1" = install ] && [ "$(id -u)" = 0 ]; then
+if [ "$action" = install ] && [ "$(id -u)" = 0 ]; then
 	echo "installing:$missing"
 	apt-get update -qq
 	# shellcheck disable=SC2086
@@ -24,6 +29,11 @@ if [ "$1" = install ] && [ "$(id -u)" = 0 ]; then
 	exit 0
 fi
 echo "Some packages are missing. Install them with" >&2
-echo "    sudo apt-get install --no-install-recommends$missing" >&2
-echo "and run make again." >&2
+if [ "$(id -u)" = 0 ]; then
+	echo "    apt-get install --no-install-recommends$missing" >&2
+	echo "or with 'make deps', and run make again." >&2
+else
+	echo "    sudo apt-get install --no-install-recommends$missing" >&2
+	echo "and run make again." >&2
+fi
 exit 1
