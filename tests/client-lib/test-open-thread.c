@@ -59,13 +59,15 @@ reuse_number(void *other)
 static void
 thread_ends(const struct server *server)
 {
-	int fd = memfd_create("other", MFD_CLOEXEC);
+	int other = memfd_create("other", MFD_CLOEXEC), fd = other;
 	pthread_t thread;
 
 	(void)server;
 	CHECK(pthread_create(&thread, NULL, reuse_number, &fd) == 0);
 	CHECK(pthread_join(thread, NULL) == 0);
 	CHECK(fcntl(fd, F_GETFD) >= 0);
+	close(fd);
+	close(other);
 }
 
 static void

@@ -5,6 +5,7 @@
 
 #include "policy-test.h"
 #include "policy/dropin.h"
+#include "policy/words.h"
 
 static bool seen[100]; /* codes in messages */
 
@@ -113,14 +114,10 @@ static const struct {
 	 "      |                     ^\n"
 	 "      = help: if the file is whole, end its last line\n"},
 	{"a file that is cut off behind a comma", "policy 1\nallow user:1 read,",
-	 "t.policy:2:19: error[P009]: the statement is not complete: it needs a target\n"
+	 "t.policy:2:18: error[P033]: ',' is not expected here\n"
 	 "    2 | allow user:1 read,\n"
-	 "      |                   ^\n"
-	 "      = help: write: allow WHO VERBS TARGET... [except TARGET...]\n"
-	 "t.policy:2:19: error[P010]: unknown verb ''\n"
-	 "    2 | allow user:1 read,\n"
-	 "      |                   ^\n"
-	 "      = help: verbs are read, write, create, stat, list, joined by ',' without blanks\n"
+	 "      |                  ^\n"
+	 "      = help: no blank after ',': write 'read,write'\n"
 	 "t.policy:2:19: error[P035]: the last line has no end: is the file cut off?\n"
 	 "    2 | allow user:1 read,\n"
 	 "      |                   ^\n"
@@ -156,7 +153,47 @@ static const char *const good[] = {
 	"allow user:_apt-not-there|user:a.b@c$ read /a",
 	"allow any+user:5|user:6+any write /a",
 	"deny any+user:5|any write /a",
+	"allow any read /a,b/,c/x\\x2c/*,v",
 };
+
+/* The words of the language, as tables and as what was probably meant. */
+static void
+test_words(void **state)
+{
+	static const struct {
+		const char *word, *nearest;
+	} cases[] = {
+		{"reed", "read"},    {"READ", "read"},  {"raed", "read"},  {"wirte", "write"},
+		{"creat", "create"}, {"lst", "list"},   {"re", "read"},    {"r", NULL},
+		{"", NULL},          {"execute", NULL}, {"stats", "stat"}, {"all", NULL},
+	};
+	char text[POLICY_VERBS_TEXT_MAX], longest[200];
+	unsigned verbs = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(cases); i++) {
+		const char *nearest = policy_nearest(cases[i].word, strlen(cases[i].word),
+						     policy_verb_names, POLICY_VERBS_N);
+
+		if (cases[i].nearest)
+			assert_string_equal(nearest, cases[i].nearest);
+		else
+			assert_null(nearest);
+	}
+	memset(longest, 'a', sizeof(longest));
+	assert_null(policy_nearest(longest, sizeof(longest), policy_verb_names, POLICY_VERBS_N));
+	for (size_t i = 0; i < POLICY_VERBS_N; i++)
+		assert_int_equal(
+			policy_verb_find(policy_verb_names[i], strlen(policy_verb_names[i])),
+			1u << i);
+	assert_int_equal(policy_verb_find("read", 4), POLICY_READ);
+	assert_int_equal(policy_verb_find("write", 5), POLICY_WRITE);
+	assert_int_equal(policy_verb_find("create", 6), POLICY_CREATE);
+	assert_int_equal(policy_verb_find("stat", 4), POLICY_STAT);
+	assert_int_equal(policy_verb_find("list", 4), POLICY_LIST);
+	assert_int_equal(policy_verbs_parse(policy_verbs_text(POLICY_VERBS_ALL, text), &verbs), 0);
+	assert_int_equal(verbs, POLICY_VERBS_ALL);
+}
 
 static void
 test_good(void **state)
@@ -180,15 +217,13 @@ test_warning(void **state)
 	assert_int_equal(c.result, 0);
 	assert_int_equal(c.diag.errors, 0);
 	assert_int_equal(c.diag.warnings, 1);
-	assert_string_equal(
-		c.messages,
-		"t.policy:2:13: warning[P028]: there is no group 'no-such-x': THIS PART OF THE "
-		"RULE "
-		"MATCHES NOBODY\n"
-		"    2 | allow group:no-such-x|user:0 read /a\n"
-		"      |             ^~~~~~~~~\n"
-		"      = help: create it, or write 'group:' and a number for an id without an "
-		"entry\n");
+	assert_string_equal(c.messages,
+			    "t.policy:2:13: warning[P028]: there is no group 'no-such-x': "
+			    "THIS PART OF THE RULE MATCHES NOBODY\n"
+			    "    2 | allow group:no-such-x|user:0 read /a\n"
+			    "      |             ^~~~~~~~~\n"
+			    "      = help: create it, or write 'group:' and a number "
+			    "for an id without an entry\n");
 	note_codes(c.messages);
 	compiled_free(&c);
 }
@@ -380,7 +415,7 @@ main(void)
 		cmocka_unit_test(test_good),           cmocka_unit_test(test_warning),
 		cmocka_unit_test(test_files_in_order), cmocka_unit_test(test_first_hundred),
 		cmocka_unit_test(test_bounded),        cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_every_code),
+		cmocka_unit_test(test_words),          cmocka_unit_test(test_every_code),
 	};
 
 	return cmocka_run_group_tests_name("grammar", tests, NULL, NULL);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A second matcher, as plain as it can be: it reads the patterns as text, walks them recursively
- * and knows nothing of images. Both must give the same verdict by the same rule for random
- * policies.
+ * and knows nothing of images. On random policies both must give one verdict by one rule.
  */
 #include "policy-test.h"
 
@@ -21,8 +20,7 @@ struct rule {
 	int n_targets, n_excepts;
 };
 
-/* --- the naive matcher
- * ---------------------------------------------------------------------------- */
+/* --- the naive matcher ------------------------------------------------------------------- */
 
 static bool
 naive_name(const char *p, size_t pn, const char *s, size_t sn)
@@ -83,8 +81,7 @@ naive_decide(struct rule *rules, int n, int user, int group, const char *path, u
 	return -1;
 }
 
-/* --- random policies
- * ------------------------------------------------------------------------------ */
+/* --- random policies --------------------------------------------------------------------- */
 
 static uint64_t seed = 0x1234567;
 
