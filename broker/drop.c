@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs in: compiler and log process, as root and before their first input. */
+/* Runs in: compiler and log process, as root, before they read what others wrote. */
 #include "broker/drop.h"
 
 #include <errno.h>

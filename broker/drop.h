@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How a helper that needs no privilege gives up the broker's, before it reads anything. */
+/* How a helper that needs no privilege gives up the broker's, before it reads what others wrote. */
 #pragma once
 
 /*

@@ -50,9 +50,12 @@ write_all(int fd, const char *bytes, size_t size)
 	}
 }
 
-/* The texts of all files; the process ends before anybody would have to free them. */
+/*
+ * The texts of all files; of one that cannot be read, a message and no text. The process ends before
+ * anybody would have to free them.
+ */
 static struct policy_source *
-read_sources(const struct policy_files *files)
+read_sources(const struct policy_files *files, struct policy_diag *diag)
 {
 	struct policy_source *sources = calloc(files->n + 1, sizeof(*sources));
 	size_t left = POLICY_FILE_BYTES_MAX;
@@ -60,14 +63,18 @@ read_sources(const struct policy_files *files)
 	if (!sources)
 		fail("memory", ENOMEM);
 	for (size_t i = 0; i < files->n; i++) {
-		char *text;
+		char *text = NULL;
 		int r = policy_file_read(files->files[i].fd, left, &text, &sources[i].size);
 
-		if (r < 0)
-			fail("cannot read a policy file", -r);
 		sources[i].name = files->files[i].path;
-		sources[i].text = text;
-		left -= sources[i].size;
+		sources[i].text = r < 0 ? "policy 1\n" : text;
+		if (r < 0) {
+			sources[i].size = strlen(sources[i].text);
+			policy_escape(diag->out, sources[i].name, strlen(sources[i].name), 0);
+			fprintf(diag->out, ": error: cannot be read: %s\n", strerror(-r));
+			diag->errors++;
+		}
+		left -= sources[i].size < left ? sources[i].size : left;
 	}
 	return sources;
 }
@@ -92,6 +99,8 @@ main(int argc, char **argv)
 	size_t messages_size = 0, size = 0;
 	struct policy_files files = {};
 	struct policy_diag diag = {};
+	struct policy_source *sources;
+	unsigned long unread;
 	void *image = NULL;
 	int r, opened;
 
@@ -113,12 +122,14 @@ main(int argc, char **argv)
 		fail("cannot give up its privileges", -r);
 	limit_memory();
 
-	r = policy_compile(read_sources(&files), files.n, &diag, &image, &size);
+	sources = read_sources(&files, &diag);
+	unread = diag.errors;
+	r = policy_compile(sources, files.n, &diag, &image, &size);
 	if (fclose(diag.out) != 0)
 		fail("memory", ENOMEM);
 	write_all(STDERR_FILENO, messages, messages_size);
 	write_all(IPC_COMPILE_MESSAGES, messages, messages_size);
-	if (r == -EBADMSG || opened < 0)
+	if (r == -EBADMSG || opened < 0 || unread > 0)
 		_exit(EXIT_POLICY);
 	if (r < 0)
 		fail("cannot compile", -r);

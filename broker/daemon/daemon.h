@@ -32,7 +32,7 @@ enum {
 /* The command line. */
 struct options {
 	const char *socket;
-	char *admin;
+	const char *admin;
 	const char *policy[OPTIONS_POLICY_MAX];
 	size_t n_policy;
 	const char *libexec; /* NULL: beside fdbrokerd, else FDBROKER_LIBEXEC */
@@ -106,7 +106,7 @@ struct broker {
 	int null;
 	int helpers[N_HELPERS];
 	int epoll, signals, listener, admin;
-	bool listener_is_ours, admin_is_ours;
+	ino_t listener_inode, admin_inode; /* of the files that we made; 0: none */
 	bool accepting, stopping;
 	int64_t accept_at; /* 0, or when to accept again */
 	int64_t wake;      /* when the next deadline is due */
@@ -210,7 +210,6 @@ void workers_note(struct broker *b, uint32_t index);
 void workers_finish_all(struct broker *b, bool refuser_too);
 bool workers_reap(struct broker *b, pid_t pid, int status);
 void workers_tick(struct broker *b, int64_t now);
-void workers_abandon(struct broker *b);
 
 /* --- load.c ------------------------------------------------------------------------------ */
 

@@ -109,27 +109,37 @@ make_socket(const char *path, int type, mode_t mode)
 	return fd;
 }
 
+/* Of the file at path; 0 without one, or without a socket. */
+static ino_t
+inode_of(const char *path, int fd)
+{
+	struct stat status;
+
+	return fd >= 0 && lstat(path, &status) == 0 ? status.st_ino : 0;
+}
+
 int
 listen_start(struct broker *b)
 {
 	b->listener = take_over();
 	if (b->listener == -ENOENT) {
 		b->listener = make_socket(b->options.socket, SOCK_SEQPACKET, 0666);
-		b->listener_is_ours = b->listener >= 0;
+		b->listener_inode = inode_of(b->options.socket, b->listener);
 	}
 	if (b->listener < 0)
 		return -ECANCELED;
 	b->admin = make_socket(b->options.admin, SOCK_STREAM, 0600);
-	b->admin_is_ours = b->admin >= 0;
+	b->admin_inode = inode_of(b->options.admin, b->admin);
 	return b->admin < 0 ? -ECANCELED : watch(b, b->admin, EVENT(EVENT_ADMIN, 0));
 }
 
 void
 listen_stop(struct broker *b)
 {
-	if (b->listener_is_ours)
+	/* Only our own: another may have made one there since. */
+	if (b->listener_inode != 0 && inode_of(b->options.socket, 0) == b->listener_inode)
 		unlink(b->options.socket);
-	if (b->admin_is_ours)
+	if (b->admin_inode != 0 && inode_of(b->options.admin, 0) == b->admin_inode)
 		unlink(b->options.admin);
 	listen_pause(b);
 	b->accept_at = 0;

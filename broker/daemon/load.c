@@ -29,14 +29,14 @@ start_compiler(struct broker *b)
 }
 
 static void
-ended(struct load *load, bool ok)
+ended(struct load *load)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	load->time = now.tv_sec;
 	load->serial++;
-	load->ok = ok;
+	load->ok = false; /* until an image is in force */
 }
 
 void
@@ -59,7 +59,7 @@ load_begin(struct broker *b)
 		say("cannot compile the policy: %s", strerror(-r));
 		close_fd(&load->image);
 		close_fd(&load->messages);
-		ended(load, false);
+		ended(load);
 		return;
 	}
 	load->deadline = now_ms() + COMPILE_MS;
@@ -105,14 +105,13 @@ load_reap(struct broker *b, pid_t pid, int status)
 	if (pid != load->pid)
 		return false;
 	load->pid = 0;
-	ended(load, false);
+	ended(load);
 	n = pread(load->messages, load->text, sizeof(load->text), 0);
 	load->n_text = n < 0 ? 0 : (size_t)n;
 	close_fd(&load->messages);
-	if (WIFSIGNALED(status)) {
-		say("the policy compiler died of signal %d; %s", WTERMSIG(status), kept);
-	} else if (WEXITSTATUS(status) != 0) {
-		say("the policy did not load; %s", kept);
+	if (status != 0) {
+		say("the policy did not load%s; %s",
+		    WIFSIGNALED(status) ? ": its compiler was killed" : "", kept);
 	} else {
 		r = take_image(b);
 		load->ok = r == 0;
@@ -139,4 +138,5 @@ load_tick(struct broker *b, int64_t now)
 	}
 	say("compiling the policy takes more than %d s", COMPILE_MS / 1000);
 	kill(b->load.pid, SIGKILL);
+	b->load.deadline = INT64_MAX;
 }

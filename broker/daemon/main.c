@@ -76,8 +76,7 @@ find_account(struct broker *b)
 	const char *name = b->options.user ? b->options.user : "fdbroker";
 	const struct passwd *entry;
 
-	b->own_uid = (uid_t)-1;
-	b->own_gid = (gid_t)-1;
+	b->own_uid = b->own_gid = (uid_t)-1;
 	b->account[0][0] = b->account[1][0] = '-';
 	if (!b->is_root && b->options.user) {
 		say("only root can give the helpers another account: leave --user out");
@@ -242,6 +241,7 @@ start(struct broker *b)
 
 	b->is_root = geteuid() == 0;
 	b->image_fd = b->log = -1;
+	memset(b->helpers, -1, sizeof(b->helpers));
 	b->wake = INT64_MAX;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && r == 0; i++) {
 		r = steps[i].take(b);

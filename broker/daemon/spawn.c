@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #include "broker/daemon/daemon.h"
 #include "broker/sys.h"
@@ -29,16 +30,22 @@ enum {
 
 /* Open all programs of one directory: by descriptors, so that an upgrade never mixes versions. */
 static int
-open_from(struct broker *b, const char *directory, const char **ret_missing)
+open_from(struct broker *b, const char *directory)
 {
+	struct stat status;
 	char path[PATH_MAX];
 
 	for (int i = 0; i < N_HELPERS; i++) {
-		*ret_missing = names[i];
 		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+		close_fd(&b->helpers[i]);
 		b->helpers[i] = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
-		if (b->helpers[i] < 0 || access(path, X_OK) < 0)
-			return -errno;
+		if (b->helpers[i] >= 0 && fstat(b->helpers[i], &status) == 0 &&
+		    !S_ISREG(status.st_mode))
+			errno = EACCES;
+		else if (b->helpers[i] >= 0 && access(path, X_OK) == 0)
+			continue;
+		say("helper program %s cannot be used: %s; see --libexec", path, strerror(errno));
+		return -ECANCELED;
 	}
 	return 0;
 }
@@ -46,22 +53,18 @@ open_from(struct broker *b, const char *directory, const char **ret_missing)
 int
 spawn_open_helpers(struct broker *b)
 {
-	const char *directory = b->options.libexec ? b->options.libexec : FDBROKER_LIBEXEC,
-		   *missing;
-	char beside[PATH_MAX] = "";
-	int r;
+	char beside[PATH_MAX] = "", *slash;
 
+	/* In the build directory they are beside us. */
 	if (!b->options.libexec && readlink("/proc/self/exe", beside, sizeof(beside) - 1) > 0) {
-		*strrchr(beside, '/') = '\0';
-		if (open_from(b, beside, &missing) == 0)
-			return 0;
+		slash = strrchr(beside, '/');
+		snprintf(slash, (size_t)(beside + sizeof(beside) - slash), "/%s", names[0]);
+		if (access(beside, F_OK) == 0) {
+			*slash = '\0';
+			return open_from(b, beside);
+		}
 	}
-	r = open_from(b, directory, &missing);
-	if (r == 0)
-		return 0;
-	say("helper program %s cannot be used from %s: %s; see --libexec", missing, directory,
-	    strerror(-r));
-	return -ECANCELED;
+	return open_from(b, b->options.libexec ? b->options.libexec : FDBROKER_LIBEXEC);
 }
 
 /* The child has no other way to say why. */

@@ -30,8 +30,12 @@ put_string(FILE *text, const char *bytes, size_t n)
 static void
 put_workers(FILE *text, const struct broker *b)
 {
-	static const char *const kinds[] = {"", "identity", "any", "refuser"};
-	static const char *const states[] = {"", "starting", "ready", "draining", "failed"};
+	static const char *const kinds[] = {
+		[IPC_IDENTITY] = "identity", [IPC_ANY] = "any", [IPC_REFUSER] = "refuser"};
+	static const char *const states[] = {[WORKER_STARTING] = "starting",
+					     [WORKER_READY] = "ready",
+					     [WORKER_FINISHING] = "draining",
+					     [WORKER_FAILED] = "failed"};
 	const char *between = "";
 
 	fprintf(text, "\"workers\":[");

@@ -70,8 +70,8 @@ send_setup(const struct broker *b, const struct worker *w)
 		.required = b->options.required,
 		.generation = w->generation,
 		.worker = w->number,
-		.own_uid = b->is_root ? b->own_uid : (uid_t)-1,
-		.own_gid = b->is_root ? b->own_gid : (gid_t)-1,
+		.own_uid = b->own_uid,
+		.own_gid = b->own_gid,
 		.peer_uid = identity->uid,
 		.peer_gid = identity->gid,
 		.n_groups = identity->n_groups,
@@ -226,7 +226,6 @@ workers_start_refuser(struct broker *b)
 	return start(b, &nobody, &b->refuser);
 }
 
-/* A worker says more than an honest one would. */
 static void
 kill_worker(struct worker *w, const char *why)
 {
@@ -301,10 +300,8 @@ workers_reap(struct broker *b, pid_t pid, int status)
 	if (w == b->workers + WORKERS_MAX)
 		return false;
 	if (WIFSIGNALED(status) && w->state != WORKER_FINISHING)
-		say("worker %u (uid %u) died of signal %d (%s)%s", w->number, w->identity.uid,
-		    WTERMSIG(status), strsignal(WTERMSIG(status)),
-		    WTERMSIG(status) == SIGSYS ? ": it made a system call that is not permitted"
-					       : "");
+		say("worker %u (uid %u) died of signal %d (%s)", w->number, w->identity.uid,
+		    WTERMSIG(status), strsignal(WTERMSIG(status)));
 	close_channels(w);
 	/* What could not start now could not start again at once either. */
 	w->state = w->state == WORKER_STARTING ? WORKER_FAILED : WORKER_FREE;

@@ -27,9 +27,10 @@ struct confinement {
 };
 
 /*
- * Enter every layer that this kernel and these privileges offer, in this order, and say which those
- * are (broker/layers.h). A layer that is there and fails is an error: -EPERM, or what the kernel
- * said. There is no way back.
+ * Enter every layer that this kernel and these privileges offer. *ret_layers: those that were entered
+ * (broker/layers.h), set on failure too. A layer that is there and fails is an error: -EPERM, or what
+ * the kernel said; -ENOTSUP: a required one is not there; -ESRCH: the broker is gone. There is no way
+ * back.
  */
 int confine(const struct confinement *confinement, uint32_t *ret_layers);
 

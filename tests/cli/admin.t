@@ -58,14 +58,28 @@ status_json 900 4 false false draining >"$scratch/a"
 serve "$admin" plain "$scratch/a"
 exits 'status' 0 status --admin "$admin"
 for text in 9.8.7 'pid 900' 'generation 3, 12 rules' /p/a failed 'x.policy:1:1: error' '123 connections' \
-	'Landlock' 'account of their own' '1h06m' 'the policy before it stays'; do
+	"landlock: the kernel does not hold workers to the policy's trees" "user: workers run under the uid" '1h06m' 'the policy before it stays'; do
 	out_has "status shows $text" "$text"
 done
-ok 'layers that are on are not listed' lacks "$out" 'filter of system calls'
+ok 'layers that are on are not listed' lacks "$out" 'any system call'
 ok 'no escape sequence' lacks "$out" $'\e'
 ok 'columns are aligned' test "$(awk '/^ *(ID|7|8) / { print index($0, "CONN") ? index($0, "KIND") : match($0, /identity|any/) }' <<<"$out" | sort -u | wc -l)" -eq 1
+ok 'connections are of clients' grep -q '^clients  *123 connections accepted, 4 refused$' <<<"$out"
+ok 'no failed worker is explained' lacks "$out" 'before it was ready'
 exits 'status --json' 0 status --json --admin "$admin"
 ok 'it is what was sent' is "$out" "$(<"$scratch/a")"
+finish
+
+status_json 900 4 true false failed | sed 's/true,"/false,"/g' >"$scratch/off"
+serve "$admin" plain "$scratch/off"
+exits 'status with everything off' 0 status --admin "$admin"
+out_has 'a failed worker is explained' 'failed: the worker ended before it was ready; its identity waits a second'
+layers=0
+while IFS= read -r line; do
+	out_has "in the words of the broker: ${line%%:*}" "$line"
+	((++layers))
+done < <(sed -n 's/^\t{LAYER_[A-Z]*, "\(.*\)", "\(.*\)"},$/\1: \2/p' "$root/broker/layers.c")
+ok 'these are all layers' test "$layers" -eq "$(grep -c '{LAYER_' "$root/broker/layers.c")"
 finish
 
 head -c 200 "$scratch/a" >"$scratch/cut"
@@ -105,15 +119,22 @@ else
 fi
 
 # A process that notes SIGHUP stands for the broker.
-bash -c 'trap "echo >>\"$1\"" HUP; echo >"$2"; for _ in {1..600}; do sleep 0.1 & wait; done' \
+bash -c 'trap "echo >>\"$1\"" HUP; trap "echo >\"$1.now\"" USR1; echo >"$2"
+	for _ in {1..600}; do sleep 0.1 & wait; done' \
 	- "$scratch/hup" "$scratch/up" &
 victim=$!
 for _ in {1..200}; do [[ -s $scratch/up ]] || sleep 0.02; done
+# A signal that was sent before this one is handled before it, or with it.
 got_signal() {
-	sleep 0.3
-	test -s "$scratch/hup"
+	rm -f "$scratch/hup.now"
+	kill -USR1 "$victim"
+	for _ in {1..500}; do
+		[[ -s $scratch/hup.now ]] && break
+		sleep 0.02
+	done
+	[[ -s $scratch/hup.now && -s $scratch/hup ]]
 }
-got_none() { ! got_signal; }
+got_none() { ! got_signal && [[ -s $scratch/hup.now ]]; }
 
 status_json "$victim" 4 true false ready >"$scratch/a"
 status_json 1 4 true false ready >"$scratch/other"

@@ -81,6 +81,9 @@ ok 'the database is not asked' lacks "$err" 'database'
 exits 'root is nobody special' 1 can --policy "$p" user:0 read /data/a
 exits 'no policy' 1 can --policy "$scratch/empty" user:0 read /x
 ok 'denies' is "$out" 'deny   no rule allows it'
+err_has 'that there is none is said' 'no policy file: everything is denied'
+exits 'a policy' 1 can --policy "$p" user:0 read /x
+ok 'then that is not said' lacks "$err" 'no policy file'
 
 # shellcheck disable=SC2016 # nothing is to be expanded
 # The rule that is proposed does what it says, whatever is in the name.
@@ -98,6 +101,28 @@ for who in '' any root user: user:no-such-user-here group:no-such-group-here use
 	exits "WHO '$who'" 2 can --policy "$p" "$who" read /x
 	ok 'it says why' test -n "$err"
 done
+# The policy allows these names; what is there the broker does not give.
+mkdir -p "$scratch/kinds/directory" "$scratch/kind"
+mkfifo "$scratch/kinds/fifo"
+touch "$scratch/kinds/file" "$scratch/kinds/directory/x"
+ln -s file "$scratch/kinds/link"
+ln -s directory "$scratch/kinds/dirlink"
+kinds=$(cd "$scratch/kinds" && pwd -P)
+printf 'policy 1\nallow any read %s/**\n' "$kinds" >"$scratch/kind/x.policy"
+note() {
+	exits "can read $2" 0 can --policy "$scratch/kind" user:4242 read "$kinds/$2"
+	ok "$2: ${1:-nothing is noted}" is "$(grep 'will not give' <<<"$err")" "${1:+fdbroker: $kinds/$1: the broker will not give it}"
+}
+note 'fifo is a FIFO' fifo
+note 'link is a symbolic link' link
+note 'directory is a directory' directory
+note 'dirlink is a symbolic link' dirlink/x
+note '' file
+note '' directory/x
+note '' missing/x
+exits 'a deny says nothing of the kind' 1 can --policy "$p" user:4242 read "$kinds/fifo"
+ok 'nothing is noted' lacks "$err" 'will not give'
+
 for verbs in '' any reed 'read,' ,read 'read write' READ; do
 	exits "VERBS '$verbs'" 2 can --policy "$p" user:4242 "$verbs" /x
 done
@@ -108,6 +133,8 @@ err_has 'the canonical form' '; write /data/x'
 exits 'a path with ..' 2 can --policy "$p" user:4242 read /data/../x
 exits 'a policy with an error' 2 can --policy "$scratch/bad.policy" user:4242 read /x
 ok 'no verdict then' test -z "$out"
+err_has 'the errors are shown' 'bad.policy:2:'
+err_has 'where they are' 'which stand above'
 exits 'a policy directory that does not exist' 2 can --policy "$scratch/missing" user:4242 read /x
 
 done_testing

@@ -64,6 +64,11 @@ for flags in reed '' 'read,' append trunc read,append create; do
 done
 exits 'open --flags=wirte' 2 open --flags=wirte /x -- true
 err_has 'did you mean, flags' "did you mean 'write'?"
+for flag in creat create excl; do
+	exits "open --flags=write,$flag" 2 open --flags=write,$flag /x -- true
+	err_has 'no file is created' 'the broker creates no files'
+	ok 'no guess then' lacks "$err" 'did you mean'
+done
 for fd in x -1 1x ' 1' 99999999999999999999 1000000000; do
 	exits "open --fd='$fd'" 2 open --fd="$fd" /x -- true
 done

@@ -4,6 +4,9 @@
 . "$(dirname "$0")/../lib.sh"
 
 # As root the broker runs under a throw-away uid; as anybody else under our own.
+bin=$T/bin
+mkdir "$bin" && cp "$BUILD"/fdbroker* "$bin"
+BUILD=$bin # a clone in the home of root is out of reach for others
 if [ "$(id -u)" = 0 ]; then
 	me=$A
 	chown $A "$T"
@@ -29,7 +32,7 @@ until_ok grep -q 'listening on' "$T/log" || sed 's/^/# /' "$T/log"
 
 has "it says which layers are off" "layer 'trees' is off" "$(cat "$T/log")"
 has "and why that matters" "layer 'user' is off: " "$(cat "$T/log")"
-ok "but not those that need no privilege" bash -c "! grep -E \"layer '(seccomp|landlock|caps)' is off\" $T/log"
+is "but not those that need no privilege" "" "$(grep -E "layer '(seccomp|landlock|caps)' is off" "$T/log")"
 is "it serves its user's file" mine "$(run "$BUILD/fdbroker" cat "$T/file")"
 is "and what lies deeper" deep "$(run "$BUILD/fdbroker" cat "$T/dir/deep")"
 ok "and writes where a rule says so" run "$BUILD/fdbroker" open --flags=write,append "$T/dir/deep" -- sh -c 'echo more >&1'
