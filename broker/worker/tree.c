@@ -66,9 +66,7 @@ make_tree(struct trees *trees, struct tree *tree)
 
 	directory = sys_openat2(AT_FDCWD, tree->directory, &how);
 	if (directory < 0)
-		return directory == -EMFILE || directory == -ENFILE || directory == -ENOMEM
-			       ? directory
-			       : 0;
+		return is_shortage(directory) ? directory : 0;
 	if (!trees->is_private) {
 		tree->read_only = directory;
 		tree->writable = writable ? directory : -1;

@@ -248,11 +248,11 @@ assert_forgotten(struct log *l)
 static void
 test_too_long(void **state)
 {
-	static char record[60000];
+	static char record[60000], path[60000];
 	struct log *l = *state;
 
 	assert_true(fcntl(l->pipe, F_SETPIPE_SZ, 1 << 20) >= 0);
-	make_record(record, "", record, sizeof(record) - sizeof(struct ipc_record), EACCES);
+	make_record(record, "", path, sizeof(record) - sizeof(struct ipc_record), EACCES);
 	assert_int_equal(write(l->pipe, record, sizeof(record)), sizeof(record));
 	assert_forgotten(l);
 }

@@ -276,7 +276,13 @@ static void
 finds_the_default(const struct server *server)
 {
 	CHECK(unshare(CLONE_NEWNS) == 0);
-	CHECK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	/* In a plain chroot "/" is no mount point, and what is mounted here would be seen outside. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 && errno == EINVAL) {
+		printf("# not in a chroot: the default socket is not tried\n");
+		CHECK(!getenv("CI"));
+		CHECK(opens(public) && opens(public));
+		return;
+	}
 	CHECK(mount("none", "/run", "tmpfs", 0, NULL) == 0);
 	CHECK(symlink(server->directory, "/run/fdbroker") == 0);
 	CHECK(unsetenv("FDBROKER_SOCKET") == 0);

@@ -17,7 +17,7 @@ may() {
 }
 may policy '(policy/)?[a-z-]+\.h'
 may client-lib '(client-lib/)?[a-z-]+\.h'
-may broker 'broker/[a-z-]+\.h|client-lib/channel\.h'
+may broker 'broker/[a-z-]+\.h'
 may broker/daemon 'broker/[a-z-]+\.h|broker/daemon/[a-z-]+\.h|policy/(policy|dropin)\.h|client-lib/(channel|fdbroker)\.h'
 may broker/worker 'broker/[a-z-]+\.h|broker/worker/[a-z-]+\.h|policy/policy\.h|client-lib/(channel|wire)\.h'
 may broker/compile 'broker/[a-z-]+\.h|policy/(policy|dropin|diag)\.h'
