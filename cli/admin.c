@@ -33,11 +33,12 @@ static int
 admin_connect(const char *path, int64_t deadline, int *ret_fd)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	size_t length = strlen(path);
 	_cleanup_close_ int fd = -1;
 
-	if (strlen(path) >= sizeof(address.sun_path))
+	if (length >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, length + 1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;

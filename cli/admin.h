@@ -29,10 +29,7 @@ struct admin_status {
 /* Milliseconds of a clock that only goes forward. */
 int64_t admin_now(void);
 
-/*
- * Read the status, at most until deadline. Returns an enum admin_result, and only with ADMIN_READ
- * there is a status.
- */
+/* Read the status until deadline. An enum admin_result: a status only with ADMIN_READ. */
 int admin_read(const char *path, int64_t deadline, struct admin_status *ret_status);
 
 void admin_clear(struct admin_status *status);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli.h"
 #include "rules.h"
@@ -8,27 +9,31 @@
 #include "who.h"
 
 static int
+unknown_verb(const struct cli_command *command, const char *word)
+{
+	const char *nearest = *word ? cli_nearest(word, policy_verb_names, POLICY_VERBS_N) : NULL;
+	char all[POLICY_VERBS_TEXT_MAX];
+
+	if (nearest)
+		return cli_usage(command, "unknown verb '%s'; did you mean '%s'?", word, nearest);
+	return cli_usage(command, "unknown verb '%s'; there are %s", word,
+			 policy_verbs_text(POLICY_VERBS_ALL, all));
+}
+
+static int
 parse_verbs(const struct cli_args *args, unsigned *ret_verbs)
 {
-	static const char *const names[] = {"read", "write", "create", "stat", "list"};
 	_cleanup_free_ char *list = cli_format("%s", args->operands[1]);
+	unsigned verbs = 0;
 
 	for (char *rest = list, *word; (word = strsep(&rest, ",")) != NULL;) {
-		const char *nearest = cli_nearest(word, names, sizeof(names) / sizeof(names[0]));
-		size_t i = 0;
+		unsigned verb = 0;
 
-		while (i < sizeof(names) / sizeof(names[0]) && strcmp(word, names[i]) != 0)
-			i++;
-		if (i < sizeof(names) / sizeof(names[0]))
-			continue;
-		if (nearest)
-			return cli_usage(args->command, "unknown verb '%s'; did you mean '%s'?",
-					 word, nearest);
-		return cli_usage(args->command,
-				 "unknown verb '%s'; there are read,write,create,stat,list", word);
+		if (policy_verbs_parse(word, &verb) < 0)
+			return unknown_verb(args->command, word);
+		verbs |= verb;
 	}
-	if (policy_verbs_parse(args->operands[1], ret_verbs) < 0)
-		return cli_usage(args->command, "verbs '%s'", args->operands[1]);
+	*ret_verbs = verbs;
 	return CLI_YES;
 }
 
@@ -65,6 +70,36 @@ print_decision(const struct policy_image *image, const struct policy_decision *d
 	return allowed ? CLI_YES : CLI_NO;
 }
 
+/* The policy judges names. What is there now, as far as the caller may look? */
+static void
+note_file(const char *path)
+{
+	_cleanup_free_ char *part = cli_format("%s", path);
+	size_t at = 0;
+
+	do {
+		const char *what = NULL;
+		struct stat status;
+
+		at += 1 + strcspn(path + at + 1, "/");
+		part[at] = '\0';
+		if (lstat(part, &status) < 0)
+			return;
+		if (S_ISLNK(status.st_mode))
+			what = "symbolic link";
+		else if (path[at] == '\0' && !S_ISREG(status.st_mode))
+			what = S_ISDIR(status.st_mode)    ? "directory"
+			       : S_ISFIFO(status.st_mode) ? "FIFO"
+			       : S_ISSOCK(status.st_mode) ? "socket"
+							  : "device";
+		if (what) {
+			cli_error("%s is a %s: the broker will not give it", part, what);
+			return;
+		}
+		part[at] = path[at];
+	} while (path[at]);
+}
+
 int
 cli_can(const struct cli_args *args)
 {
@@ -86,15 +121,19 @@ cli_can(const struct cli_args *args)
 		return r;
 
 	if (rules_load(args->policies, args->n_policies, &rules) < 0) {
-		cli_error("the policy has errors; 'fdbroker check' shows them");
+		cli_error("the policy has errors, which stand above: no verdict");
 		r = CLI_USAGE;
 	} else if ((r = policy_subjects(rules.image, &who.peer, ids, POLICY_SUBJECTS_MAX, &n)) <
 		   0) {
 		cli_error("%s: %s", args->operands[0], strerror(-r));
 		r = CLI_USAGE;
 	} else {
+		if (rules.n_files == 0)
+			cli_error("%s", RULES_NONE);
 		policy_decide(rules.image, ids, n, path, strlen(path), verbs, &decision);
 		r = print_decision(rules.image, &decision, args->operands[0], verbs, path);
+		if (r == CLI_YES)
+			note_file(path);
 	}
 	rules_clear(&rules);
 	who_clear(&who);

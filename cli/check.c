@@ -42,7 +42,7 @@ cli_check(const struct cli_args *args)
 
 	r = rules_load(paths, n, &rules);
 	if (r == 0 && rules.n_files == 0)
-		cli_error("no policy file: everything is denied");
+		cli_error("%s", RULES_NONE);
 	summary(&rules);
 	rules_clear(&rules);
 	return r < 0 ? CLI_USAGE : CLI_YES;

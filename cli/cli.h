@@ -2,9 +2,8 @@
 /*
  * The command `fdbroker`: its subcommands, its options, and how both are described.
  *
- * A new subcommand is a file with a `cli_run` function and a line in the table of main.c; a new
- * option is a number here, a line in the table of options.c and a bit in each subcommand that takes
- * it.
+ * A new subcommand is a file with a `cli_run` function and a line in the table of main.c. A new
+ * option is a number here, a line in the table of options.c and a bit in each subcommand.
  */
 #pragma once
 
@@ -64,8 +63,7 @@ struct cli_command {
 
 struct cli_args {
 	const struct cli_command *command;
-	const char *value[CLI_OPTIONS_N]; /* the last one given, "" without an argument; NULL: not
-					     given */
+	const char *value[CLI_OPTIONS_N]; /* the last one, "" without an argument, or NULL */
 	const char **policies;            /* every --policy */
 	size_t n_policies;
 	const char **operands;

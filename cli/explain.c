@@ -41,10 +41,7 @@ group_atom(gid_t gid)
 	return g ? cli_format("+group:%s", g->gr_name) : cli_format("+group:%u", gid);
 }
 
-/*
- * This process as WHO of `can`; groups are named only where the system's database says something
- * else.
- */
+/* This process as WHO of `can`; groups are named only where the database has other ones. */
 static char *
 who_am_i(void)
 {
@@ -75,6 +72,17 @@ who_am_i(void)
 	return text;
 }
 
+/* How to ask the broker that was asked, and no other. */
+static char *
+status_command(void)
+{
+	_cleanup_free_ char *socket = cli_shell_word(cli_socket_path());
+
+	if (strcmp(cli_socket_path(), BROKER_SOCKET_DEFAULT) == 0)
+		return cli_format("fdbroker status");
+	return cli_format("fdbroker --socket %s status", socket);
+}
+
 static void
 explain_denied(const char *path, int flags)
 {
@@ -83,10 +91,17 @@ explain_denied(const char *path, int flags)
 							      : "read,write";
 	_cleanup_free_ char *who = who_am_i(), *who_word = cli_shell_word(who);
 	_cleanup_free_ char *path_word = cli_shell_word(path);
+	_cleanup_free_ char *status = status_command();
 
-	cli_error("%s: the broker's policy does not allow it; an administrator can ask: fdbroker "
-		  "can %s %s %s",
-		  path, who_word, verbs, path_word);
+	if (strcmp(cli_socket_path(), BROKER_SOCKET_DEFAULT) == 0)
+		cli_error("%s: the broker's policy does not allow it, or it is no regular file; "
+			  "an administrator can ask: fdbroker can %s %s %s",
+			  path, who_word, verbs, path_word);
+	else
+		cli_error("%s: the broker's policy does not allow it, or it is no regular file; "
+			  "an administrator can ask: fdbroker can --policy DIR %s %s %s "
+			  "(the policy is that broker's: '%s' names each DIR)",
+			  path, who_word, verbs, path_word, status);
 }
 
 static void
@@ -106,6 +121,8 @@ explain_no_broker(const char *path)
 void
 cli_explain_open(const char *path, int flags, int error)
 {
+	_cleanup_free_ char *status = status_command();
+
 	if (!policy_path_is_canonical(path, strlen(path))) {
 		/* Whatever else is wrong: the broker will never take it. */
 		(void)cli_not_canonical(path);
@@ -125,20 +142,19 @@ cli_explain_open(const char *path, int flags, int error)
 		cli_error("%s: is a directory; the broker opens files only", path);
 		break;
 	case EBUSY:
-		cli_error("%s: a limit of the broker is reached; try again later, an administrator "
-			  "can ask: fdbroker status",
-			  path);
+		cli_error("%s: a limit of the broker is reached; try again later, "
+			  "an administrator can ask: %s",
+			  path, status);
 		break;
 	case ETIMEDOUT:
-		cli_error("%s: no answer from the broker in %d seconds; an administrator can ask: "
-			  "fdbroker status",
-			  path, BROKER_TIMEOUT_DEFAULT / 1000);
+		cli_error("%s: no answer from the broker in %d seconds; "
+			  "an administrator can ask: %s",
+			  path, BROKER_TIMEOUT_DEFAULT / 1000, status);
 		break;
 	case EPROTO:
-		cli_error("%s: the answer from %s was not understood; are broker and client of one "
-			  "version? "
-			  "(fdbroker status, fdbroker --version)",
-			  path, cli_socket_path());
+		cli_error("%s: the answer from %s was not understood; are broker and client "
+			  "of one version? (%s, fdbroker --version)",
+			  path, cli_socket_path(), status);
 		break;
 	case ELOOP:
 		cli_error("%s: a symbolic link is in the path; name the file that it leads to "

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Runs as: whoever calls it. Trusts: nobody's bytes on a terminal. A subcommand is a line in the
- * table.
- */
+/* Runs as: whoever calls it. Trusts: nobody's bytes on a terminal. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -84,8 +81,8 @@ const struct cli_command cli_commands[] = {
 		.summary = "Load the policy anew, and wait until it is in force",
 		.help = "Returns when the new policy is in force and every worker of the old one\n"
 			"has finished. A policy with an error is not taken: the old one stays.\n"
-			"Exit: 0 in force, 1 no broker or not finished in time, 2 not loaded or "
-			"usage.",
+			"Exit: 0 in force, 1 no broker or not finished in time,\n"
+			"2 not loaded or usage.",
 		.options = ADMIN,
 		.run = cli_reload,
 	},

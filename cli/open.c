@@ -44,6 +44,8 @@ parse_word(const struct cli_command *command, const char *word, int *want, int *
 
 	const char *nearest = cli_nearest(word, names, WORDS_N);
 
+	if (strcmp(word, "creat") == 0 || strcmp(word, "create") == 0 || strcmp(word, "excl") == 0)
+		return cli_usage(command, "unknown flag '%s': the broker creates no files", word);
 	if (nearest)
 		return cli_usage(command, "unknown flag '%s'; did you mean '%s'?", word, nearest);
 	return cli_usage(command, "unknown flag '%s'; there are %s", word, CLI_FLAG_WORDS);

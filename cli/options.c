@@ -5,6 +5,7 @@
 
 #include "cli.h"
 #include "client-lib/fdbroker.h"
+#include "policy/words.h"
 #include "text.h"
 
 const struct cli_option cli_options[CLI_OPTIONS_N] = {
@@ -21,53 +22,10 @@ const struct cli_option cli_options[CLI_OPTIONS_N] = {
 	[CLI_VERSION] = {"version", 'V', NULL, "the version"},
 };
 
-static size_t
-least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/* How many letters are wrong, missing, superfluous or swapped. */
-static size_t
-distance(const char *a, const char *b)
-{
-	enum { MOST = 24 };
-	size_t n = strlen(a), m = strlen(b), row[MOST + 1][MOST + 1];
-
-	if (n > MOST || m > MOST)
-		return MOST;
-	for (size_t i = 0; i <= n; i++) {
-		for (size_t j = 0; j <= m; j++) {
-			if (i == 0 || j == 0) {
-				row[i][j] = i + j;
-				continue;
-			}
-			row[i][j] = least(least(row[i - 1][j], row[i][j - 1]) + 1,
-					  row[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-				row[i][j] = least(row[i][j], row[i - 2][j - 2] + 1);
-		}
-	}
-	return row[n][m];
-}
-
 const char *
 cli_nearest(const char *word, const char *const *names, size_t n)
 {
-	const char *nearest = NULL;
-	size_t best = strlen(word) < 4 ? 2 : 3;
-
-	for (size_t i = 0; i < n; i++) {
-		size_t d = distance(word, names[i]);
-
-		if (strlen(word) > 1 && strncmp(word, names[i], strlen(word)) == 0)
-			d = 1;
-		if (d < best && d < strlen(names[i])) {
-			best = d;
-			nearest = names[i];
-		}
-	}
-	return nearest;
+	return policy_nearest(word, strlen(word), names, n);
 }
 
 static int

@@ -95,10 +95,7 @@ read_idle(const char *path, int64_t deadline, struct admin_status *ret_status)
 	}
 }
 
-/*
- * Signal the process that the status names, and surely no other. Returns CLI_YES or, after saying
- * why, CLI_NO.
- */
+/* Signal the process that the status names, surely no other. CLI_YES, or CLI_NO after saying why. */
 static int
 send_hangup(const char *path, int64_t deadline, struct admin_status *status)
 {

@@ -5,6 +5,9 @@
 #include "policy/dropin.h"
 #include "policy/policy.h"
 
+/* What to say when there is not one file. */
+#define RULES_NONE "no policy file: everything is denied"
+
 struct rules {
 	size_t n_files;
 	struct policy_diag diag; /* counts */

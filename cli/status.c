@@ -132,11 +132,11 @@ print_layers(const json_t *status)
 	static const struct {
 		const char *name, *words;
 	} layers[] = {
-		{"trees", "workers are not confined to private mounts of the policy's directories"},
-		{"landlock", "workers have no Landlock rules"},
-		{"seccomp", "workers and helpers have no filter of system calls"},
-		{"caps", "processes keep more capabilities than they need"},
-		{"user", "helpers and workers have no account of their own"},
+		{"trees", "workers see the whole file system, not private read-only mounts"},
+		{"landlock", "the kernel does not hold workers to the policy's trees"},
+		{"seccomp", "workers may make any system call"},
+		{"caps", "workers keep capabilities that they do not need"},
+		{"user", "workers run under the uid of the broker's own user"},
 	};
 	json_t *set = json_object_get(status, "layers"), *on;
 	const char *name;
@@ -238,6 +238,14 @@ print_workers(const json_t *workers)
 			free(rows[i][c]);
 	}
 	free(rows);
+	for (size_t i = 0; i + 1 < n; i++) {
+		const json_t *worker = json_array_get(workers, i);
+
+		if (strcmp(admin_string(worker, "state", ""), "failed") != 0)
+			continue;
+		puts("\nfailed: the worker ended before it was ready; its identity waits a second");
+		break;
+	}
 }
 
 int
@@ -266,7 +274,7 @@ cli_status(const struct cli_args *args)
 	print_policy(status.json);
 	print_load(status.json);
 	print_layers(status.json);
-	label("requests");
+	label("clients");
 	cli_line(stdout, "%" PRId64 " connections accepted, %" PRId64 " refused",
 		 admin_integer(status.json, "accepted", 0),
 		 admin_integer(status.json, "refused", 0));

@@ -178,9 +178,8 @@ cli_not_canonical(const char *path)
 	else if (strlen(path) > POLICY_PATH_MAX)
 		cli_error("%s: longer than %d bytes", path, POLICY_PATH_MAX);
 	else
-		cli_error("%s: not an absolute and canonical path (no '..', at most %d components "
-			  "of at "
-			  "most %d bytes); realpath(1) shows which file it is",
+		cli_error("%s: not an absolute and canonical path (no '..', at most %d "
+			  "components of at most %d bytes); realpath(1) shows which file it is",
 			  path, POLICY_COMPONENTS_MAX, POLICY_NAME_MAX_BYTES);
 	return CLI_USAGE;
 }

@@ -28,10 +28,7 @@ cli_closep(const int *fd)
 #define _cleanup_free_      _cleanup_(cli_freep)
 #define _cleanup_close_     _cleanup_(cli_closep)
 
-/*
- * Format, escape, write. cli_line ends the line; cli_error also begins it with "fdbroker: ", on
- * stderr.
- */
+/* Format, escape, write. cli_line ends the line, cli_error begins it with "fdbroker: " too. */
 void cli_text(FILE *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void cli_line(FILE *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -48,10 +45,7 @@ char *cli_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* realloc(3) of n items that does not fail. */
 void *cli_resize(void *pointer, size_t n, size_t size);
 
-/*
- * The canonical path that path names without a look at the file system, or NULL when text cannot
- * tell.
- */
+/* The canonical path that path names, without a look at the file system; NULL: text cannot tell. */
 char *cli_canonical(const char *path);
 
 /* Say that path is not canonical, what is, and return CLI_USAGE. */

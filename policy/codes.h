@@ -44,6 +44,7 @@
 	X(36, ERROR, PREFIXES, "the rules of '%' reach more than 256 different places")            \
 	X(37, ERROR, TOO_LARGE, "the policy is too large: %")                                      \
 	X(38, ERROR, QUOTE, "the quotation mark is never closed")                                  \
+	X(39, ERROR, PATTERN_COMMA, "a name in a pattern ends in ','")                             \
 	X(41, ERROR, OWNER, "owned by uid %, who is neither root nor the user of this process")    \
 	X(42, ERROR, WRITABLE, "group or others may write to it (mode %)")                         \
 	X(43, ERROR, LINK, "a symbolic link, and not to /dev/null")                                \

@@ -95,9 +95,7 @@ write_message(FILE *out, enum policy_severity severity, enum policy_code code, c
 	fputc('\n', out);
 }
 
-/*
- * The line, and below it blanks (tabs where the line has tabs) up to a caret as wide as the span.
- */
+/* The line, and below it blanks (tabs where it has tabs) up to a caret as wide as the span. */
 static void
 write_excerpt(FILE *out, const struct policy_place *place, struct policy_span span)
 {

@@ -295,9 +295,7 @@ policy_image_map(int fd, struct policy_image **ret_image)
 		return -errno;
 	if (st.st_size < (off_t)sizeof(struct image_header) || st.st_size > UINT32_MAX)
 		return -EBADMSG;
-	/*
-	 * Private: older kernels refuse a shared mapping of a write-sealed file even for reading.
-	 */
+	/* Private: older kernels refuse to share a write-sealed file, even for reading. */
 	mapping = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (mapping == MAP_FAILED)
 		return -errno;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The state of reading one source: lines.c makes words of lines, statement.c statements of words.
- */
+/* Reading one source: lines.c makes words of lines, statement.c makes statements of words. */
 #pragma once
 
 #include "ast.h"

@@ -26,8 +26,12 @@ enum policy_verb {
 	POLICY_CREATE = 1 << 2,
 	POLICY_STAT = 1 << 3,
 	POLICY_LIST = 1 << 4,
-	POLICY_VERBS_ALL = (1 << 5) - 1,
+	POLICY_VERBS_N = 5,
+	POLICY_VERBS_ALL = (1 << POLICY_VERBS_N) - 1,
 };
+
+/* The name of the verb 1 << i. */
+extern const char *const policy_verb_names[POLICY_VERBS_N];
 
 /* Deny is zero: memory that was never written denies. */
 enum policy_verdict {
@@ -77,13 +81,13 @@ struct policy_peer {
 	gid_t gid;           /* primary group */
 	const gid_t *groups; /* supplementary groups, in any order */
 	size_t n_groups;
-	const char *unit;  /* system unit, or NULL */
-	const char *label; /* security label, or NULL */
+	const char *unit;  /* system unit, or NULL; no rule of this version asks for it yet */
+	const char *label; /* security label, or NULL; the same */
 };
 
 /*
- * The subjects (image-wide numbers, ascending) that the peer matches. ids: room for max.
- * -E2BIG when there are more than max.
+ * The subjects (image-wide numbers, ascending) that the peer matches. ids: room for max. -E2BIG
+ * when there are more than max.
  */
 int policy_subjects(const struct policy_image *image, const struct policy_peer *peer, uint32_t *ids,
 		    size_t max, size_t *ret_n);
@@ -107,9 +111,7 @@ struct policy_decision {
 	uint32_t prefix; /* with POLICY_ALLOW: the literal prefix of the pattern that matched */
 };
 
-/*
- * Is path canonical (absolute, no empty, "." or ".." component, within the limits above, no NUL)?
- */
+/* Is path absolute, without NUL, empty, "." or ".." component, and within the limits above? */
 bool policy_path_is_canonical(const char *path, size_t length);
 
 /*
@@ -134,10 +136,7 @@ struct policy_rule {
 void policy_rule_describe(const struct policy_image *image, uint32_t rule,
 			  struct policy_rule *ret_rule);
 
-/*
- * --- reach: what a worker has to be able to open
- * --------------------------------------------------
- */
+/* --- reach: what a worker has to be able to open ----------------------------------------- */
 
 /*
  * One literal prefix of the allow rules of an identity: the directory that holds everything that

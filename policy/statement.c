@@ -33,6 +33,39 @@ incomplete(struct policy_parser *p, size_t i, const char *what, const char *help
 			  help);
 }
 
+/* span: the word between two commas that is no verb, of this word. */
+static void
+report_verb(struct policy_parser *p, struct policy_span word, struct policy_span span)
+{
+	const char *text = p->place.text + span.at;
+	const char *nearest = policy_nearest(text, span.length, policy_verb_names, POLICY_VERBS_N);
+
+	if (span.length == 0) {
+		bool at_end = span.at == word.at + word.length;
+		uint32_t comma = span.at > word.at ? span.at - 1 : span.at;
+
+		policy_report_add(p->report, POLICY_CODE_UNEXPECTED, &p->place,
+				  (struct policy_span){comma, 1}, NULL, "%s",
+				  at_end ? "no blank after ',': write 'read,write'"
+				  : span.at == word.at
+					  ? "verbs are joined by ',' without blanks: 'read,write'"
+					  : "one ',' between two verbs: write 'read,write'");
+		return;
+	}
+	if (memchr(text, ':', span.length) || policy_word_is(text, span.length, "or") ||
+	    policy_word_is(text, span.length, "and"))
+		policy_report_add(p->report, POLICY_CODE_VERB, &p->place, span, NULL, "%s",
+				  POLICY_WHO_HELP);
+	else if (nearest)
+		policy_report_add(p->report, POLICY_CODE_VERB, &p->place, span, NULL,
+				  "did you mean '%s'?", nearest);
+	else
+		policy_report_add(p->report, POLICY_CODE_VERB, &p->place, span, NULL,
+				  "verbs are read, write, create, stat, list, joined by ',' "
+				  "without blanks");
+}
+
+/* False: reported. */
 static bool
 parse_verbs(struct policy_parser *p, struct policy_span word, enum policy_verdict verdict,
 	    unsigned *ret_verbs)
@@ -58,16 +91,31 @@ parse_verbs(struct policy_parser *p, struct policy_span word, enum policy_verdic
 		verbs |= verb;
 		if (verb == 0) {
 			good = false;
-			policy_report_add(p->report, POLICY_CODE_VERB, &p->place, span, NULL,
-					  "verbs are read, write, create, stat, list, joined by "
-					  "',' without blanks");
+			report_verb(p, word, span);
 		}
-		if (!comma)
+		if (!comma || span.length == 0)
 			break;
 		at = span.at + span.length + 1;
 	}
 	*ret_verbs = verbs;
 	return good;
+}
+
+/* In `/a, /b` and `/a,/b` the comma would be a part of the name. */
+static bool
+report_comma(struct policy_parser *p, struct policy_span span)
+{
+	const char *text = p->place.text + span.at;
+
+	for (uint32_t i = 0; i < span.length; i++) {
+		if (text[i] != ',' || (i + 1 < span.length && text[i + 1] != '/'))
+			continue;
+		policy_report_add(p->report, POLICY_CODE_PATTERN_COMMA, &p->place,
+				  (struct policy_span){span.at + i, 1}, NULL,
+				  "blanks separate patterns; '\\x2c' is the character");
+		return true;
+	}
+	return false;
 }
 
 static int
@@ -89,6 +137,8 @@ add_target(struct policy_parser *p, struct policy_span span, bool in_set)
 				(struct policy_ast_target){.span = span, .is_set = true});
 		return 0;
 	}
+	if (report_comma(p, span))
+		return 0;
 	if (policy_pattern_parse(text, span.length, p->pattern, &error))
 		return policy_vector_push(&p->ast->targets,
 					  (struct policy_ast_target){.span = span});
@@ -122,11 +172,26 @@ report_word(struct policy_parser *p, struct policy_span span)
 
 		policy_report_add(
 			p->report, POLICY_CODE_TARGET, &p->place, span, first, "%s",
-			negated  ? "nothing negates: use 'except', or a deny"
+			negated          ? "nothing negates: use 'except', or a deny"
+			: text[0] == ',' ? "blanks separate targets"
 			: quoted ? "write the path without quotation marks, a blank as '\\x20'"
 				 : "write an absolute path, a blank in it as '\\x20'");
 	}
 	return equals || policy_option_find(text, key);
+}
+
+/* Is word i, which is no target, probably meant as this one? Reported then. */
+static bool
+report_nearly(struct policy_parser *p, size_t i, const char *name)
+{
+	struct policy_span span = p->words.items[i];
+
+	if (policy_option_find(word_text(p, i), span.length) ||
+	    !policy_nearest(word_text(p, i), span.length, &name, 1))
+		return false;
+	policy_report_add(p->report, POLICY_CODE_UNEXPECTED, &p->place, span, NULL,
+			  "did you mean '%s'?", name);
+	return true;
 }
 
 static bool
@@ -147,7 +212,8 @@ parse_targets(struct policy_parser *p, struct policy_ast_rule *rule)
 		struct policy_span span = p->words.items[i];
 		int r;
 
-		if (word_is(p, i, "except")) {
+		if (word_is(p, i, "except") ||
+		    (!is_target(p, i) && report_nearly(p, i, "except"))) {
 			if (into == &rule->excepts) {
 				policy_report_add(p->report, POLICY_CODE_EXCEPT_TWICE, &p->place,
 						  span, NULL,
@@ -221,10 +287,18 @@ ends_in_joint(const struct policy_parser *p, size_t i)
 	return is_joint(word_text(p, i)[p->words.items[i].length - 1]);
 }
 
+static unsigned long
+errors(const struct policy_parser *p)
+{
+	return p->report->by_severity[POLICY_ERROR].count;
+}
+
+/* Behind a mistake in who or in the verbs words stand in other places: nothing is said of them. */
 static int
 parse_rule(struct policy_parser *p, enum policy_verdict verdict)
 {
 	struct policy_ast_rule rule = {.place = p->place, .verdict = verdict};
+	unsigned long before = errors(p);
 	int r;
 
 	if (p->words.n < 2) {
@@ -237,14 +311,20 @@ parse_rule(struct policy_parser *p, enum policy_verdict verdict)
 		return 0;
 	}
 	r = policy_parse_who(p->ast, p->report, &p->place, p->words.items[1], verdict, &rule.who);
-	if (r < 0)
+	if (r < 0 || errors(p) > before)
 		return r;
 	if (p->words.n < 3 || is_target(p, 2)) {
 		incomplete(p, 2, "verbs", RULE_HELP);
 		return 0;
 	}
-	if (parse_verbs(p, p->words.items[2], verdict, &rule.verbs))
-		check_any(p, &rule, p->words.items[2]);
+	if (!parse_verbs(p, p->words.items[2], verdict, &rule.verbs))
+		return 0;
+	if (p->words.n > 3 && word_text(p, 3)[0] == ',') {
+		policy_report_add(p->report, POLICY_CODE_UNEXPECTED, &p->place, p->words.items[3],
+				  NULL, "no blank before ',': write 'read,write'");
+		return 0;
+	}
+	check_any(p, &rule, p->words.items[2]);
 	r = parse_targets(p, &rule);
 	if (r < 0)
 		return r;
@@ -330,6 +410,26 @@ static const struct {
 	{"subject", NULL, "'subject'"}, {"expect", NULL, "'expect'"},
 };
 
+/* What the word was meant as, by its letters or by what it means elsewhere, or NULL. */
+static const char *
+nearest_statement(const char *word, size_t length)
+{
+	static const char *const elsewhere[][2] = {
+		{"permit", "allow"}, {"grant", "allow"}, {"accept", "allow"},
+		{"forbid", "deny"},  {"reject", "deny"}, {"block", "deny"},
+	};
+	const char *names[ELEMENTS(statements)];
+	size_t n = 0;
+
+	for (size_t i = 0; i < ELEMENTS(elsewhere); i++)
+		if (policy_word_is(word, length, elsewhere[i][0]))
+			return elsewhere[i][1];
+	for (size_t i = 0; i < ELEMENTS(statements); i++)
+		if (statements[i].parse)
+			names[n++] = statements[i].name;
+	return policy_nearest(word, length, names, n);
+}
+
 int
 policy_parse_statement(struct policy_parser *p)
 {
@@ -350,8 +450,14 @@ policy_parse_statement(struct policy_parser *p)
 		return 0;
 	}
 	if (p->header) {
-		policy_report_add(p->report, POLICY_CODE_STATEMENT, &p->place, word, NULL,
-				  "statements are set, allow, deny; '#' begins a comment");
+		const char *nearest = nearest_statement(word_text(p, 0), word.length);
+
+		if (nearest)
+			policy_report_add(p->report, POLICY_CODE_STATEMENT, &p->place, word, NULL,
+					  "did you mean '%s'?", nearest);
+		else
+			policy_report_add(p->report, POLICY_CODE_STATEMENT, &p->place, word, NULL,
+					  "statements are set, allow, deny; '#' begins a comment");
 		return 0;
 	}
 	/* Not a policy at all: one message, not one a line. */

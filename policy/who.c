@@ -36,14 +36,27 @@ all_digits(const char *text, uint32_t length)
 	return true;
 }
 
+static uint32_t
+until(const char *text, uint32_t from, uint32_t end, char separator)
+{
+	const char *found = memchr(text + from, separator, end - from);
+
+	return found ? (uint32_t)(found - text) : end;
+}
+
 static void
 report_no_colon(struct who *w, struct policy_span span)
 {
-	if (policy_is_name(w->place->text + span.at, span.length))
+	const char *text = w->place->text + span.at;
+
+	if (policy_verb_find(text, until(text, 0, span.length, ',')) != 0)
+		policy_report_add(w->report, POLICY_CODE_ATOM, w->place, span, NULL,
+				  "who comes before the verbs: %s WHO VERBS TARGET...",
+				  w->verdict == POLICY_ALLOW ? "allow" : "deny");
+	else if (policy_is_name(text, span.length))
 		policy_report_add(w->report, POLICY_CODE_NOT_YET, w->place, span, "subjects",
 				  "if this is a user write 'user:%.*s', if a group 'group:%.*s'",
-				  (int)span.length, w->place->text + span.at, (int)span.length,
-				  w->place->text + span.at);
+				  (int)span.length, text, (int)span.length, text);
 	else
 		policy_report_add(w->report, POLICY_CODE_ATOM, w->place, span, NULL,
 				  "write 'any', 'user:NAME' or 'group:NAME'; "
@@ -67,8 +80,11 @@ parse_value(struct who *w, struct policy_ast_atom *atom)
 	for (uint32_t i = 0; i < atom->span.length; i++) {
 		if (!strchr("*?[]{}\"':,\\/", text[i]))
 			continue;
-		policy_report_add(w->report, POLICY_CODE_ID, w->place, atom->span, NULL,
-				  "name one user or group as it is; 'any' is everybody");
+		policy_report_add(w->report, POLICY_CODE_ID, w->place, atom->span, NULL, "%s",
+				  text[i] == ','
+					  ? "join alternatives with '|', without blanks: "
+					    "'user:a|user:b'"
+					  : "name one user or group as it is; 'any' is everybody");
 		return false;
 	}
 	return true;
@@ -103,8 +119,15 @@ parse_atom(struct who *w, struct policy_span span, struct policy_ast_atom *ret_a
 	kind_length = (uint32_t)(colon - text);
 	word = policy_atom_find(text, kind_length);
 	if (!word) {
-		policy_report_add(w->report, POLICY_CODE_ATOM, w->place, span, NULL,
-				  "write 'any', 'user:NAME' or 'group:NAME'");
+		static const char *const kinds[] = {"user", "group"};
+		const char *nearest = policy_nearest(text, kind_length, kinds, ELEMENTS(kinds));
+
+		if (nearest)
+			policy_report_add(w->report, POLICY_CODE_ATOM, w->place, span, NULL,
+					  "did you mean '%s:'?", nearest);
+		else
+			policy_report_add(w->report, POLICY_CODE_ATOM, w->place, span, NULL,
+					  "write 'any', 'user:NAME' or 'group:NAME'");
 		return false;
 	}
 	if (w->verdict == POLICY_DENY && !word->in_deny) {
@@ -131,14 +154,6 @@ parse_atom(struct who *w, struct policy_span span, struct policy_ast_atom *ret_a
 		.span = {span.at + kind_length + 1, span.length - kind_length - 1},
 	};
 	return parse_value(w, ret_atom);
-}
-
-static uint32_t
-until(const char *text, uint32_t from, uint32_t end, char separator)
-{
-	const char *found = memchr(text + from, separator, end - from);
-
-	return found ? (uint32_t)(found - text) : end;
 }
 
 static int

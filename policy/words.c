@@ -6,13 +6,7 @@
 
 #include "util.h"
 
-static const struct {
-	const char *name;
-	unsigned verb;
-} verbs_table[] = {
-	{"read", POLICY_READ}, {"write", POLICY_WRITE}, {"create", POLICY_CREATE},
-	{"stat", POLICY_STAT}, {"list", POLICY_LIST},
-};
+const char *const policy_verb_names[POLICY_VERBS_N] = {"read", "write", "create", "stat", "list"};
 
 static const struct policy_atom_word atoms[] = {
 	{"user", POLICY_ATOM_USER, .known = true, .in_deny = true},
@@ -44,9 +38,9 @@ policy_atom_find(const char *name, size_t length)
 unsigned
 policy_verb_find(const char *name, size_t length)
 {
-	for (size_t i = 0; i < ELEMENTS(verbs_table); i++)
-		if (policy_word_is(name, length, verbs_table[i].name))
-			return verbs_table[i].verb;
+	for (size_t i = 0; i < POLICY_VERBS_N; i++)
+		if (policy_word_is(name, length, policy_verb_names[i]))
+			return 1u << i;
 	return 0;
 }
 
@@ -77,6 +71,69 @@ policy_is_name(const char *name, size_t length)
 	return true;
 }
 
+static size_t
+least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+enum {
+	NEAREST_MAX = 24, /* bytes of a word */
+};
+
+static size_t
+distance(const char *a, size_t n, const char *b, size_t m)
+{
+	size_t row[NEAREST_MAX + 1][NEAREST_MAX + 1];
+
+	if (n > NEAREST_MAX || m > NEAREST_MAX)
+		return NEAREST_MAX;
+	for (size_t i = 0; i <= n; i++) {
+		for (size_t j = 0; j <= m; j++) {
+			if (i == 0 || j == 0) {
+				row[i][j] = i + j;
+				continue;
+			}
+			row[i][j] = least(least(row[i - 1][j], row[i][j - 1]) + 1,
+					  row[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				row[i][j] = least(row[i][j], row[i - 2][j - 2] + 1);
+		}
+	}
+	return row[n][m];
+}
+
+const char *
+policy_nearest(const char *word, size_t length, const char *const *names, size_t n)
+{
+	char small[NEAREST_MAX];
+	const char *nearest = NULL;
+	size_t best = length < 4 ? 2 : 3;
+
+	if (length > sizeof(small))
+		return NULL;
+	for (size_t i = 0; i < length; i++)
+		small[i] = lower(word[i]);
+	for (size_t i = 0; i < n; i++) {
+		size_t name_length = strlen(names[i]);
+		size_t d = distance(small, length, names[i], name_length);
+
+		if (length > 1 && length <= name_length && memcmp(small, names[i], length) == 0)
+			d = least(d, 1);
+		if (d < best && d < name_length) {
+			best = d;
+			nearest = names[i];
+		}
+	}
+	return nearest;
+}
+
 int
 policy_verbs_parse(const char *text, unsigned *ret_verbs)
 {
@@ -103,12 +160,12 @@ policy_verbs_text(unsigned verbs, char *buffer)
 	char *end = buffer;
 
 	*end = '\0';
-	for (size_t i = 0; i < ELEMENTS(verbs_table); i++) {
-		if (!(verbs & verbs_table[i].verb))
+	for (size_t i = 0; i < POLICY_VERBS_N; i++) {
+		if (!(verbs & 1u << i))
 			continue;
 		if (end != buffer)
 			*end++ = ',';
-		end = stpcpy(end, verbs_table[i].name);
+		end = stpcpy(end, policy_verb_names[i]);
 	}
 	return buffer;
 }

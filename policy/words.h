@@ -35,5 +35,11 @@ bool policy_option_find(const char *name, size_t length);
 /* A name of a set or subject: a letter, then letters, digits, `_` and `-`. */
 bool policy_is_name(const char *name, size_t length);
 
+/*
+ * The name that was probably meant, or NULL: one with the same beginning, or with few letters that
+ * are wrong, missing, superfluous or swapped. Case does not count.
+ */
+const char *policy_nearest(const char *word, size_t length, const char *const *names, size_t n);
+
 /* `text` is exactly these bytes. */
 bool policy_word_is(const char *word, size_t length, const char *text);
