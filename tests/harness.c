@@ -368,3 +368,29 @@ assert_undisturbed(const struct harness *h)
 	assert_int_equal(worker, h->worker_fds);
 	assert_int_equal(broker, h->broker_fds);
 }
+
+struct harness h;
+
+int
+harness_setup(void **state)
+{
+	(void)state;
+	harness_start(&h, false);
+	return 0;
+}
+
+int
+harness_teardown(void **state)
+{
+	(void)state;
+	if (h.pid > 0)
+		(void)harness_stop(&h);
+	return 0;
+}
+
+void
+harness_test_end(void **state)
+{
+	(void)state;
+	assert_clean_end(&h);
+}

@@ -59,6 +59,12 @@ struct harness {
 /* old_kernel: the broker sees a kernel without SO_PASSRIGHTS. */
 void harness_start(struct harness *h, bool old_kernel);
 
+/* The one of a test program that needs no more than one, and what cmocka calls for it. */
+extern struct harness h;
+int harness_setup(void **state);
+int harness_teardown(void **state);
+void harness_test_end(void **state); /* assert_clean_end(), as the last test */
+
 /* Ends it; its wait status. */
 int harness_stop(struct harness *h);
 

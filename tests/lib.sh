@@ -86,6 +86,14 @@ until_ok() {
 	return 1
 }
 
+# running WORDS: pids of processes whose command line holds this. Needs no procps.
+running() {
+	local line
+	for line in /proc/[0-9]*/cmdline; do
+		tr '\0' ' ' <"$line" 2>/dev/null | grep -qF -- "$1" && echo "${line//[^0-9]/}"
+	done
+}
+
 # policy FILE <<TEXT: a policy file of the broker's directory.
 policy() {
 	mkdir -p "$T/policy"

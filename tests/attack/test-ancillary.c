@@ -13,7 +13,6 @@
 #include "broker/sys.h"
 #include "tests/harness.h"
 
-static struct harness h;
 static bool kernel_refuses;                /* descriptors, before they are sent */
 static char request[WIRE_MESSAGE_MAX + 1]; /* what follows the request is zero */
 static size_t request_size;

@@ -7,8 +7,6 @@
 
 #include "tests/harness.h"
 
-static struct harness h;
-
 /* Ask for a path below the broker's directory. */
 static int
 ask(int socket, const char *below)
@@ -325,30 +323,6 @@ test_batches(void **state)
 	assert_int_equal(count_fds(0), own);
 }
 
-static int
-start(void **state)
-{
-	(void)state;
-	harness_start(&h, false);
-	return 0;
-}
-
-static int
-stop(void **state)
-{
-	(void)state;
-	if (h.pid > 0)
-		(void)harness_stop(&h);
-	return 0;
-}
-
-static void
-test_end(void **state)
-{
-	(void)state;
-	assert_clean_end(&h);
-}
-
 int
 main(void)
 {
@@ -359,8 +333,8 @@ main(void)
 		cmocka_unit_test(test_objects),
 		cmocka_unit_test(test_names_in_the_log),
 		cmocka_unit_test(test_batches),
-		cmocka_unit_test(test_end),
+		cmocka_unit_test(harness_test_end),
 	};
 
-	return cmocka_run_group_tests_name("attack/files", tests, start, stop);
+	return cmocka_run_group_tests_name("attack/files", tests, harness_setup, harness_teardown);
 }

@@ -7,8 +7,6 @@
 
 #include "tests/harness.h"
 
-static struct harness h;
-
 /* As the header of the library lists them; O_LARGEFILE is 0 to a 64-bit program. */
 static const uint32_t permitted = O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC | O_DIRECT | O_NOCTTY |
 				  O_NOFOLLOW | 0100000 | O_CLOEXEC;
@@ -146,30 +144,6 @@ test_flags_of_a_reader(void **state)
 	assert_int_equal(count_fds(0), own);
 }
 
-static int
-start(void **state)
-{
-	(void)state;
-	harness_start(&h, false);
-	return 0;
-}
-
-static int
-stop(void **state)
-{
-	(void)state;
-	if (h.pid > 0)
-		(void)harness_stop(&h);
-	return 0;
-}
-
-static void
-test_end(void **state)
-{
-	(void)state;
-	assert_clean_end(&h);
-}
-
 int
 main(void)
 {
@@ -177,8 +151,8 @@ main(void)
 		cmocka_unit_test(test_each_flag),
 		cmocka_unit_test(test_flags_together),
 		cmocka_unit_test(test_flags_of_a_reader),
-		cmocka_unit_test(test_end),
+		cmocka_unit_test(harness_test_end),
 	};
 
-	return cmocka_run_group_tests_name("attack/flags", tests, start, stop);
+	return cmocka_run_group_tests_name("attack/flags", tests, harness_setup, harness_teardown);
 }

@@ -9,8 +9,6 @@
 
 #include "tests/harness.h"
 
-static struct harness h;
-
 enum {
 	ENDS = -1, /* no reply: the connection ends */
 	HEADER = sizeof(struct wire_header),
@@ -384,37 +382,14 @@ test_shapes(void **state)
 	assert_int_equal(count_fds(0), own);
 }
 
-static int
-start(void **state)
-{
-	(void)state;
-	harness_start(&h, false);
-	return 0;
-}
-
-static int
-stop(void **state)
-{
-	(void)state;
-	if (h.pid > 0)
-		(void)harness_stop(&h);
-	return 0;
-}
-
-static void
-test_end(void **state)
-{
-	(void)state;
-	assert_clean_end(&h);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shapes),
-		cmocka_unit_test(test_end),
+		cmocka_unit_test(harness_test_end),
 	};
 
-	return cmocka_run_group_tests_name("attack/framing", tests, start, stop);
+	return cmocka_run_group_tests_name("attack/framing", tests, harness_setup,
+					   harness_teardown);
 }

@@ -8,8 +8,6 @@
 
 #include "tests/harness.h"
 
-static struct harness h;
-
 enum {
 	REQUESTS = 10000,
 };
@@ -226,30 +224,6 @@ test_client_without_room(void **state)
 	assert_int_equal(count_fds(0), own);
 }
 
-static int
-start(void **state)
-{
-	(void)state;
-	harness_start(&h, false);
-	return 0;
-}
-
-static int
-stop(void **state)
-{
-	(void)state;
-	if (h.pid > 0)
-		(void)harness_stop(&h);
-	return 0;
-}
-
-static void
-test_end(void **state)
-{
-	(void)state;
-	assert_clean_end(&h);
-}
-
 int
 main(void)
 {
@@ -260,8 +234,9 @@ main(void)
 		cmocka_unit_test(test_clients_that_disappear),
 		cmocka_unit_test(test_clients_that_say_nothing),
 		cmocka_unit_test(test_client_without_room),
-		cmocka_unit_test(test_end),
+		cmocka_unit_test(harness_test_end),
 	};
 
-	return cmocka_run_group_tests_name("attack/liveness", tests, start, stop);
+	return cmocka_run_group_tests_name("attack/liveness", tests, harness_setup,
+					   harness_teardown);
 }

@@ -22,10 +22,11 @@ for i in 1 2 3 4 5 6 7 8; do
 	brokers+=("$!")
 done
 until_ok grep -q full "$T/hoard.8"
+is "(eight clients hoard)" 8 "$(running "hoard 200 $T" | grep -c .)"
 ok "while one hoards, another is served" as $B "$BUILD/tests/system/tool-client" loop 200 "$T/data/file"
 ok "and so is a third connection of the hoarder's, in the end" as $A "$BUILD/tests/system/tool-client" loop 1 "$T/data/file"
 stop_broker
 is "the broker ends with 0" 0 $?
 for pid in "${brokers[@]}"; do kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; done
-is "and no client is left" "" "$(pgrep -f "tool-client hoard 200 $T")"
+is "and no client is left" "" "$(running "hoard 200 $T")"
 finished
