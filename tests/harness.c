@@ -369,13 +369,13 @@ assert_undisturbed(const struct harness *h)
 	assert_int_equal(broker, h->broker_fds);
 }
 
-struct harness h;
+struct harness broker;
 
 int
 harness_setup(void **state)
 {
 	(void)state;
-	harness_start(&h, false);
+	harness_start(&broker, false);
 	return 0;
 }
 
@@ -383,8 +383,8 @@ int
 harness_teardown(void **state)
 {
 	(void)state;
-	if (h.pid > 0)
-		(void)harness_stop(&h);
+	if (broker.pid > 0)
+		(void)harness_stop(&broker);
 	return 0;
 }
 
@@ -392,5 +392,5 @@ void
 harness_test_end(void **state)
 {
 	(void)state;
-	assert_clean_end(&h);
+	assert_clean_end(&broker);
 }

@@ -60,7 +60,7 @@ struct harness {
 void harness_start(struct harness *h, bool old_kernel);
 
 /* The one of a test program that needs no more than one, and what cmocka calls for it. */
-extern struct harness h;
+extern struct harness broker;
 int harness_setup(void **state);
 int harness_teardown(void **state);
 void harness_test_end(void **state); /* assert_clean_end(), as the last test */

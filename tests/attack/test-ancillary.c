@@ -47,7 +47,7 @@ kernel_can_refuse(void)
 static void
 try_fds(struct raw raw)
 {
-	int fds[FDS_AT_ONCE], own = count_fds(0), socket = raw_connect(&h), r;
+	int fds[FDS_AT_ONCE], own = count_fds(0), socket = raw_connect(&broker), r;
 
 	for (size_t i = 0; i < ELEMENTS(fds); i++)
 		fds[i] = socket;
@@ -55,14 +55,14 @@ try_fds(struct raw raw)
 	r = raw_send(socket, &raw);
 	if (kernel_refuses) {
 		assert_int_equal(r, -EPERM);
-		assert_served_on(&h, socket);
+		assert_served_on(&broker, socket);
 	} else {
 		assert_int_equal(r, 0);
 		assert_ended(socket);
 	}
-	assert_served(&h);
+	assert_served(&broker);
 	close(socket);
-	assert_undisturbed(&h);
+	assert_undisturbed(&broker);
 	assert_int_equal(count_fds(0), own);
 }
 
@@ -103,10 +103,10 @@ test_descriptors(void **state)
 static void
 test_descriptors_between_requests(void **state)
 {
-	int own = count_fds(0), socket = raw_connect(&h), r;
+	int own = count_fds(0), socket = raw_connect(&broker), r;
 
 	(void)state;
-	assert_served_on(&h, socket);
+	assert_served_on(&broker, socket);
 	r = raw_send(
 		socket,
 		&(struct raw){.bytes = request, .size = request_size, .fds = &socket, .n_fds = 1});
@@ -119,12 +119,12 @@ test_descriptors_between_requests(void **state)
 		raw_receive(socket, 0, &reply);
 		assert_int_equal(reply.n_fds, 1);
 		reply_drop(&reply);
-		assert_served_on(&h, socket);
+		assert_served_on(&broker, socket);
 	} else {
 		assert_ended(socket);
 	}
 	close(socket);
-	assert_undisturbed(&h);
+	assert_undisturbed(&broker);
 	assert_int_equal(count_fds(0), own);
 }
 
@@ -142,7 +142,7 @@ send_as(int socket, struct ucred credentials)
 static void
 test_own_credentials(void **state)
 {
-	int socket = raw_connect(&h);
+	int socket = raw_connect(&broker);
 	struct reply reply;
 
 	(void)state;
@@ -159,7 +159,7 @@ static void
 test_broken_credentials(void **state)
 {
 	static const size_t sizes[] = {0, 5, sizeof(struct ucred) - 1, sizeof(struct ucred) + 1};
-	int socket = raw_connect(&h);
+	int socket = raw_connect(&broker);
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTS(sizes); i++) {
@@ -177,9 +177,9 @@ test_broken_credentials(void **state)
 		assert_int_equal(sendmsg(socket, &message, MSG_NOSIGNAL), -1);
 		assert_int_equal(errno, EINVAL);
 	}
-	assert_served_on(&h, socket);
+	assert_served_on(&broker, socket);
 	close(socket);
-	assert_undisturbed(&h);
+	assert_undisturbed(&broker);
 }
 
 /* Who may not lie is stopped by the kernel, who may by the worker. */
@@ -194,7 +194,7 @@ test_forged_credentials(void **state)
 		{.pid = getpid(), .uid = geteuid(), .gid = OTHER},
 		{.pid = getpid(), .uid = OTHER, .gid = OTHER},
 	};
-	int socket = raw_connect(&h);
+	int socket = raw_connect(&broker);
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTS(forged); i++) {
@@ -206,17 +206,17 @@ test_forged_credentials(void **state)
 			assert_int_equal(r, -EPERM);
 		if (r == 0)
 			assert_refused(socket, 1, EACCES);
-		assert_served_on(&h, socket);
+		assert_served_on(&broker, socket);
 	}
 	close(socket);
-	assert_undisturbed(&h);
+	assert_undisturbed(&broker);
 }
 
 /* A child's own words on its parent's connection, with credentials given and not. */
 static void
 test_connection_of_a_parent(void **state)
 {
-	int socket = raw_connect(&h), status = -1;
+	int socket = raw_connect(&broker), status = -1;
 
 	(void)state;
 	for (int explicit = 0; explicit < 2; explicit ++) {
@@ -232,10 +232,10 @@ test_connection_of_a_parent(void **state)
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_int_equal(status, 0);
 		assert_refused(socket, 1, EACCES);
-		assert_served_on(&h, socket);
+		assert_served_on(&broker, socket);
 	}
 	close(socket);
-	assert_undisturbed(&h);
+	assert_undisturbed(&broker);
 }
 
 /* A connection that was made with other effective ids. */
@@ -247,7 +247,7 @@ test_connection_from_before(void **state)
 	(void)state;
 	if (needs_root())
 		return;
-	socket = raw_connect(&h);
+	socket = raw_connect(&broker);
 	assert_return_code(seteuid(OTHER), errno);
 	assert_int_equal(send_as(socket, self()), 0);
 	assert_return_code(seteuid(0), errno);
@@ -256,16 +256,16 @@ test_connection_from_before(void **state)
 	assert_int_equal(send_as(socket, self()), 0);
 	assert_return_code(setegid(0), errno);
 	assert_refused(socket, 1, EACCES);
-	assert_served_on(&h, socket);
+	assert_served_on(&broker, socket);
 	close(socket);
-	assert_undisturbed(&h);
+	assert_undisturbed(&broker);
 }
 
 static void
 test_end(void **state)
 {
 	(void)state;
-	assert_clean_end(&h);
+	assert_clean_end(&broker);
 }
 
 static void
@@ -273,8 +273,8 @@ test_as_on_an_old_kernel(void **state)
 {
 	(void)state;
 	kernel_refuses = false;
-	harness_start(&h, true);
-	request_size = raw_request(request, 1, O_RDONLY, h.file, strlen(h.file));
+	harness_start(&broker, true);
+	request_size = raw_request(request, 1, O_RDONLY, broker.file, strlen(broker.file));
 }
 
 static int
@@ -282,8 +282,8 @@ start(void **state)
 {
 	(void)state;
 	kernel_refuses = kernel_can_refuse();
-	harness_start(&h, false);
-	request_size = raw_request(request, 1, O_RDONLY, h.file, strlen(h.file));
+	harness_start(&broker, false);
+	request_size = raw_request(request, 1, O_RDONLY, broker.file, strlen(broker.file));
 	return 0;
 }
 
@@ -291,8 +291,8 @@ static int
 stop(void **state)
 {
 	(void)state;
-	if (h.pid > 0)
-		(void)harness_stop(&h);
+	if (broker.pid > 0)
+		(void)harness_stop(&broker);
 	return 0;
 }
 

@@ -13,7 +13,7 @@ ask(int socket, const char *below)
 {
 	char path[512];
 
-	snprintf(path, sizeof(path), "%s/%s", h.directory, below);
+	snprintf(path, sizeof(path), "%s/%s", broker.directory, below);
 	return raw_open(socket, O_RDONLY, path, strlen(path), NULL);
 }
 
@@ -71,7 +71,7 @@ test_paths(void **state)
 		{"/..x", EACCES},
 		{"/etc/passwd", EACCES},
 	};
-	int socket = raw_connect(&h);
+	int socket = raw_connect(&broker);
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTS(cases); i++)
@@ -82,18 +82,18 @@ test_paths(void **state)
 			     NULL) != elsewhere[i].error)
 			fail_msg("%s: not %d", elsewhere[i].path, elsewhere[i].error);
 	close(socket);
-	assert_undisturbed(&h);
+	assert_undisturbed(&broker);
 }
 
 static void
 test_nul_in_a_path(void **state)
 {
-	int socket = raw_connect(&h);
-	size_t length = strlen(h.file);
+	int socket = raw_connect(&broker);
+	size_t length = strlen(broker.file);
 	char path[128];
 
 	(void)state;
-	memcpy(path, h.file, length + 1);
+	memcpy(path, broker.file, length + 1);
 	assert_int_equal(raw_open(socket, O_RDONLY, path, length, NULL), 0);
 	assert_int_equal(raw_open(socket, O_RDONLY, path, length + 1, NULL), EINVAL);
 	memcpy(path + length + 1, "/../../data2/file", 17);
@@ -110,7 +110,7 @@ static int
 ask_long(int socket, size_t length)
 {
 	static char path[8192];
-	size_t used = (size_t)snprintf(path, sizeof(path), "%s/data", h.directory);
+	size_t used = (size_t)snprintf(path, sizeof(path), "%s/data", broker.directory);
 
 	for (size_t i = 0; used < length; i++) {
 		bool slash = i % 200 == 0 && used + 1 < length;
@@ -125,7 +125,7 @@ static int
 ask_deep(int socket, unsigned components)
 {
 	char path[512];
-	size_t used = (size_t)snprintf(path, sizeof(path), "%s/data", h.directory);
+	size_t used = (size_t)snprintf(path, sizeof(path), "%s/data", broker.directory);
 
 	for (size_t i = 0; i < used; i++)
 		components -= path[i] == '/';
@@ -138,7 +138,7 @@ static int
 ask_wide(int socket, size_t component)
 {
 	char path[512];
-	size_t used = (size_t)snprintf(path, sizeof(path), "%s/data/", h.directory);
+	size_t used = (size_t)snprintf(path, sizeof(path), "%s/data/", broker.directory);
 
 	memset(path + used, 'x', component);
 	return raw_open(socket, O_RDONLY, path, used + component, NULL);
@@ -147,7 +147,7 @@ ask_wide(int socket, size_t component)
 static void
 test_limits_of_a_path(void **state)
 {
-	int socket = raw_connect(&h);
+	int socket = raw_connect(&broker);
 	char path[512], name[256];
 
 	(void)state;
@@ -159,30 +159,30 @@ test_limits_of_a_path(void **state)
 	assert_int_equal(ask_deep(socket, 65), EINVAL);
 	assert_int_equal(ask_wide(socket, 255), ENOENT);
 	memset(name, 'x', 255);
-	snprintf(path, sizeof(path), "%s/data/%.255s", h.directory, name);
+	snprintf(path, sizeof(path), "%s/data/%.255s", broker.directory, name);
 	write_file(path, "");
 	assert_int_equal(ask_wide(socket, 255), 0);
 	assert_int_equal(ask_wide(socket, 254), ENOENT);
 	assert_int_equal(ask_wide(socket, 256), EINVAL);
 	close(socket);
-	assert_undisturbed(&h);
+	assert_undisturbed(&broker);
 }
 
 /* What is opened, looked at and not given is closed again. */
 static void
 test_objects(void **state)
 {
-	int own = count_fds(0), socket = raw_connect(&h);
+	int own = count_fds(0), socket = raw_connect(&broker);
 	char path[128];
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/data/directory", h.directory);
+	snprintf(path, sizeof(path), "%s/data/directory", broker.directory);
 	assert_return_code(mkdir(path, 0755), errno);
-	snprintf(path, sizeof(path), "%s/data/fifo", h.directory);
+	snprintf(path, sizeof(path), "%s/data/fifo", broker.directory);
 	assert_return_code(mkfifo(path, 0644), errno);
-	snprintf(path, sizeof(path), "%s/data/link", h.directory);
+	snprintf(path, sizeof(path), "%s/data/link", broker.directory);
 	assert_return_code(symlink("file", path), errno);
-	snprintf(path, sizeof(path), "%s/rw/set-id", h.directory);
+	snprintf(path, sizeof(path), "%s/rw/set-id", broker.directory);
 	write_file(path, "");
 	assert_return_code(chmod(path, 04755), errno);
 	for (int i = 0; i < 3; i++) {
@@ -195,7 +195,7 @@ test_objects(void **state)
 				 EACCES);
 	}
 	close(socket);
-	assert_undisturbed(&h);
+	assert_undisturbed(&broker);
 	assert_int_equal(count_fds(0), own);
 }
 
@@ -204,22 +204,22 @@ static void
 test_names_in_the_log(void **state)
 {
 	static const char name[] = "data/a\nfdbroker: granted uid=4242 \x1b[31m\r;uid=0;\"\\\xff";
-	int socket = raw_connect(&h);
+	int socket = raw_connect(&broker);
 	char path[256], line[4096];
 	unsigned lines = 0;
 	FILE *log = NULL;
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/%s", h.directory, name);
+	snprintf(path, sizeof(path), "%s/%s", broker.directory, name);
 	assert_int_equal(raw_open(socket, O_RDONLY, path, strlen(path), NULL), ENOENT);
 	write_file(path, "");
 	assert_int_equal(raw_open(socket, O_RDONLY, path, strlen(path), NULL), 0);
-	path[strlen(h.directory) + 4]++;
+	path[strlen(broker.directory) + 4]++;
 	assert_int_equal(raw_open(socket, O_RDONLY, path, strlen(path), NULL), EACCES);
 	for (int i = 0; i < WAIT_SECONDS * 100 && lines < 3; i++) {
 		sleep_ms(10);
 		lines = 0;
-		log = fopen(h.log, "re");
+		log = fopen(broker.log, "re");
 		assert_non_null(log);
 		while (fgets(line, sizeof(line), log)) {
 			lines += strstr(line, ";uid=0;") != NULL;
@@ -259,8 +259,9 @@ make_batch(size_t n, uint32_t id)
 		static const char *const names[] = {"data/f", "data/none", "data2/file"};
 		struct wire_item item = {.flags = O_RDONLY};
 
-		item.path_length = (uint32_t)snprintf(batch + used, sizeof(batch) - used,
-						      "%s/%s%zu", h.directory, names[i % 3], i);
+		item.path_length =
+			(uint32_t)snprintf(batch + used, sizeof(batch) - used, "%s/%s%zu",
+					   broker.directory, names[i % 3], i);
 		memcpy(batch + HEADER + i * ITEM, &item, ITEM);
 		used += item.path_length;
 	}
@@ -286,7 +287,7 @@ check_batch(const struct reply *reply, size_t n)
 		assert_int_equal(reply->results[i].error, errors[i % 3]);
 		if (reply->results[i].error != 0)
 			continue;
-		snprintf(path, sizeof(path), "%s/data/f%zu", h.directory, i);
+		snprintf(path, sizeof(path), "%s/data/f%zu", broker.directory, i);
 		assert_return_code(stat(path, &wanted), errno);
 		assert_true(fd < reply->n_fds);
 		assert_return_code(fstat(reply->fds[fd++], &got), errno);
@@ -299,14 +300,14 @@ static void
 test_batches(void **state)
 {
 	static const size_t sizes[] = {1, 2, 3, 63, 64};
-	int own = count_fds(0), socket = raw_connect(&h);
+	int own = count_fds(0), socket = raw_connect(&broker);
 	struct reply reply;
 
 	(void)state;
 	for (size_t i = 0; i < WIRE_ITEMS_MAX; i++) {
 		char path[128];
 
-		snprintf(path, sizeof(path), "%s/data/f%zu", h.directory, i);
+		snprintf(path, sizeof(path), "%s/data/f%zu", broker.directory, i);
 		write_file(path, "");
 	}
 	for (size_t i = 0; i < ELEMENTS(sizes); i++) {
@@ -317,9 +318,9 @@ test_batches(void **state)
 	}
 	assert_int_equal(raw_send_bytes(socket, batch, make_batch(65, 8)), 0);
 	assert_refused(socket, 8, EPROTO);
-	assert_served_on(&h, socket);
+	assert_served_on(&broker, socket);
 	close(socket);
-	assert_undisturbed(&h);
+	assert_undisturbed(&broker);
 	assert_int_equal(count_fds(0), own);
 }
 

@@ -75,12 +75,12 @@ try_flags(int socket, const char *path, uint32_t flags)
 static void
 test_each_flag(void **state)
 {
-	int own = count_fds(0), socket = raw_connect(&h);
+	int own = count_fds(0), socket = raw_connect(&broker);
 	char path[128];
 	unsigned good = 0;
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/rw/file", h.directory);
+	snprintf(path, sizeof(path), "%s/rw/file", broker.directory);
 	for (uint32_t mode = 0; mode <= O_ACCMODE; mode++) {
 		for (unsigned bit = 0; bit < 32; bit++) {
 			uint32_t flags = mode | 1u << bit;
@@ -94,18 +94,18 @@ test_each_flag(void **state)
 	/* O_DIRECT may be missing. */
 	assert_in_range(good, 3 * 9 + 2, 3 * 10 + 2);
 	close(socket);
-	assert_undisturbed(&h);
+	assert_undisturbed(&broker);
 	assert_int_equal(count_fds(0), own);
 }
 
 static void
 test_flags_together(void **state)
 {
-	int own = count_fds(0), socket = raw_connect(&h);
+	int own = count_fds(0), socket = raw_connect(&broker);
 	char path[128];
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/rw/file", h.directory);
+	snprintf(path, sizeof(path), "%s/rw/file", broker.directory);
 	try_flags(socket, path, O_RDWR | O_APPEND | O_TRUNC | O_NONBLOCK | O_CLOEXEC);
 	try_flags(socket, path, O_WRONLY | O_SYNC | O_NOFOLLOW | O_NOCTTY);
 	try_flags(socket, path, O_RDWR | (permitted & ~(uint32_t)O_DIRECT) | O_TRUNC);
@@ -118,7 +118,7 @@ test_flags_together(void **state)
 	try_flags(socket, path, O_DIRECTORY);
 	try_flags(socket, path, UINT32_MAX);
 	close(socket);
-	assert_undisturbed(&h);
+	assert_undisturbed(&broker);
 	assert_int_equal(count_fds(0), own);
 }
 
@@ -129,17 +129,19 @@ test_flags_of_a_reader(void **state)
 	static const uint32_t writing[] = {
 		O_WRONLY,           O_RDWR,           O_RDONLY | O_APPEND,
 		O_WRONLY | O_TRUNC, O_RDWR | O_TRUNC, O_RDWR | O_APPEND};
-	int own = count_fds(0), socket = raw_connect(&h);
+	int own = count_fds(0), socket = raw_connect(&broker);
 
 	(void)state;
-	write_file(h.file, content);
+	write_file(broker.file, content);
 	for (size_t i = 0; i < ELEMENTS(writing); i++)
-		assert_int_equal(raw_open(socket, writing[i], h.file, strlen(h.file), NULL),
-				 EACCES);
-	assert_int_equal(raw_open(socket, O_RDONLY | O_TRUNC, h.file, strlen(h.file), NULL),
-			 EINVAL);
-	assert_int_equal(size_of(h.file), sizeof(content) - 1);
-	assert_served_on(&h, socket);
+		assert_int_equal(
+			raw_open(socket, writing[i], broker.file, strlen(broker.file), NULL),
+			EACCES);
+	assert_int_equal(
+		raw_open(socket, O_RDONLY | O_TRUNC, broker.file, strlen(broker.file), NULL),
+		EINVAL);
+	assert_int_equal(size_of(broker.file), sizeof(content) - 1);
+	assert_served_on(&broker, socket);
 	close(socket);
 	assert_int_equal(count_fds(0), own);
 }

@@ -359,10 +359,10 @@ test_shapes(void **state)
 	for (size_t i = 0; i < ELEMENTS(shapes); i++) {
 		const struct shape *shape = &shapes[i];
 		uint32_t id = 0x80000000u + (uint32_t)i;
-		int socket = raw_connect(&h);
+		int socket = raw_connect(&broker);
 
 		memset(&draft, 'x', sizeof(draft));
-		draft.size = raw_request(&draft, id, O_RDONLY, h.file, strlen(h.file));
+		draft.size = raw_request(&draft, id, O_RDONLY, broker.file, strlen(broker.file));
 		shape->spoil(&draft);
 		printf("# %s\n", shape->name);
 		assert_int_equal(raw_send_bytes(socket, &draft, draft.size), 0);
@@ -373,11 +373,11 @@ test_shapes(void **state)
 				expect_file(socket, id, shape->error);
 			else
 				assert_refused(socket, id, shape->status);
-			assert_served_on(&h, socket);
+			assert_served_on(&broker, socket);
 		}
-		assert_served(&h);
+		assert_served(&broker);
 		close(socket);
-		assert_undisturbed(&h);
+		assert_undisturbed(&broker);
 	}
 	assert_int_equal(count_fds(0), own);
 }

@@ -19,7 +19,8 @@ send_some(int socket, unsigned *sent, unsigned most)
 	char message[256];
 
 	while (*sent < most) {
-		size_t size = raw_request(message, *sent, O_RDONLY, h.file, strlen(h.file));
+		size_t size =
+			raw_request(message, *sent, O_RDONLY, broker.file, strlen(broker.file));
 		int r = raw_send(
 			socket,
 			&(struct raw){.bytes = message, .size = size, .flags = MSG_DONTWAIT});
@@ -49,16 +50,16 @@ send_until_full(int socket, unsigned *sent)
 static void
 test_replies_in_order(void **state)
 {
-	int own = count_fds(0), socket = raw_connect(&h);
+	int own = count_fds(0), socket = raw_connect(&broker);
 	unsigned sent = 0, received = 0;
 	struct stat wanted, got;
 
 	(void)state;
-	assert_return_code(stat(h.file, &wanted), errno);
+	assert_return_code(stat(broker.file, &wanted), errno);
 	send_until_full(socket, &sent);
 	printf("# %u requests fit\n", sent);
-	assert_served(&h);
-	assert_int_equal(worker_of(&h, geteuid()), h.worker);
+	assert_served(&broker);
+	assert_int_equal(worker_of(&broker, geteuid()), broker.worker);
 	while (received < REQUESTS) {
 		struct reply reply;
 
@@ -75,9 +76,9 @@ test_replies_in_order(void **state)
 		send_some(socket, &sent, REQUESTS);
 	}
 	raw_receive(socket, MSG_DONTWAIT, &(struct reply){});
-	assert_served_on(&h, socket);
+	assert_served_on(&broker, socket);
 	close(socket);
-	assert_undisturbed(&h);
+	assert_undisturbed(&broker);
 	assert_int_equal(count_fds(0), own);
 }
 
@@ -90,16 +91,16 @@ test_clients_that_never_read(void **state)
 	for (size_t i = 0; i < ELEMENTS(sockets); i++) {
 		unsigned sent = 0;
 
-		sockets[i] = raw_connect(&h);
+		sockets[i] = raw_connect(&broker);
 		send_until_full(sockets[i], &sent);
-		assert_served(&h);
+		assert_served(&broker);
 	}
-	assert_int_equal(worker_of(&h, geteuid()), h.worker);
+	assert_int_equal(worker_of(&broker, geteuid()), broker.worker);
 	/* They disappear, each with replies unread and requests unanswered. */
 	for (size_t i = 0; i < ELEMENTS(sockets); i++)
 		close(sockets[i]);
-	assert_served(&h);
-	assert_undisturbed(&h);
+	assert_served(&broker);
+	assert_undisturbed(&broker);
 	assert_int_equal(count_fds(0), own);
 }
 
@@ -107,7 +108,7 @@ test_clients_that_never_read(void **state)
 static size_t
 greatest_request(char *batch)
 {
-	const size_t length = strlen(h.file), items = WIRE_ITEMS_MAX;
+	const size_t length = strlen(broker.file), items = WIRE_ITEMS_MAX;
 	struct wire_header header = {.version = WIRE_VERSION,
 				     .operation = WIRE_OPEN,
 				     .item_size = sizeof(struct wire_item),
@@ -117,7 +118,7 @@ greatest_request(char *batch)
 
 	for (size_t i = 0; i < items; i++) {
 		memcpy(batch + sizeof(header) + i * sizeof(item), &item, sizeof(item));
-		memcpy(batch + used, h.file, length);
+		memcpy(batch + used, broker.file, length);
 		used += length;
 	}
 	header.length = (uint32_t)used;
@@ -131,7 +132,7 @@ test_descriptors_that_nobody_receives(void **state)
 {
 	static char batch[WIRE_MESSAGE_MAX];
 	struct raw raw = {.bytes = batch, .size = greatest_request(batch), .flags = MSG_DONTWAIT};
-	int own = count_fds(0), socket = raw_connect(&h), sent = 0;
+	int own = count_fds(0), socket = raw_connect(&broker), sent = 0;
 	struct reply reply;
 
 	(void)state;
@@ -140,7 +141,7 @@ test_descriptors_that_nobody_receives(void **state)
 			sent++;
 			quiet = 0;
 		}
-		assert_served(&h);
+		assert_served(&broker);
 	}
 	for (int i = 0; i < sent; i++) {
 		raw_receive(socket, 0, &reply);
@@ -149,9 +150,9 @@ test_descriptors_that_nobody_receives(void **state)
 		assert_int_equal(reply.n_fds, WIRE_ITEMS_MAX);
 		reply_drop(&reply);
 	}
-	assert_served_on(&h, socket);
+	assert_served_on(&broker, socket);
 	close(socket);
-	assert_undisturbed(&h);
+	assert_undisturbed(&broker);
 	assert_int_equal(count_fds(0), own);
 }
 
@@ -159,21 +160,21 @@ static void
 test_clients_that_disappear(void **state)
 {
 	char message[256];
-	size_t size = raw_request(message, 1, O_RDONLY, h.file, strlen(h.file));
+	size_t size = raw_request(message, 1, O_RDONLY, broker.file, strlen(broker.file));
 
 	(void)state;
 	for (int i = 0; i < 500; i++) {
-		int socket = raw_connect(&h);
+		int socket = raw_connect(&broker);
 
 		for (int n = i % 4; n > 0; n--)
 			assert_int_equal(raw_send_bytes(socket, message, size), 0);
 		close(socket);
 		/* Not faster than one worker takes them. */
 		if (i % 50 == 0)
-			assert_served(&h);
+			assert_served(&broker);
 	}
-	assert_served(&h);
-	assert_undisturbed(&h);
+	assert_served(&broker);
+	assert_undisturbed(&broker);
 }
 
 /* Connected and silent: each costs a descriptor of the worker and nobody's time. */
@@ -184,13 +185,13 @@ test_clients_that_say_nothing(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTS(sockets); i++)
-		sockets[i] = raw_connect(&h);
-	assert_served(&h);
-	assert_int_equal(worker_of(&h, geteuid()), h.worker);
-	assert_served_on(&h, sockets[ELEMENTS(sockets) / 2]);
+		sockets[i] = raw_connect(&broker);
+	assert_served(&broker);
+	assert_int_equal(worker_of(&broker, geteuid()), broker.worker);
+	assert_served_on(&broker, sockets[ELEMENTS(sockets) / 2]);
 	for (size_t i = 0; i < ELEMENTS(sockets); i++)
 		close(sockets[i]);
-	assert_undisturbed(&h);
+	assert_undisturbed(&broker);
 	assert_int_equal(count_fds(0), own);
 }
 
@@ -198,11 +199,11 @@ test_clients_that_say_nothing(void **state)
 static void
 test_client_without_room(void **state)
 {
-	int own = count_fds(0), socket = raw_connect(&h), first;
+	int own = count_fds(0), socket = raw_connect(&broker), first;
 	struct rlimit limit, none;
 	struct reply reply;
 	char message[256];
-	size_t size = raw_request(message, 3, O_RDONLY, h.file, strlen(h.file));
+	size_t size = raw_request(message, 3, O_RDONLY, broker.file, strlen(broker.file));
 
 	(void)state;
 	first = dup(socket);
@@ -218,9 +219,9 @@ test_client_without_room(void **state)
 	assert_int_equal(reply.size, sizeof(reply.head) + sizeof(reply.results[0]));
 	assert_int_equal(reply.n_fds, 0);
 	assert_true(reply.truncated);
-	assert_served_on(&h, socket);
+	assert_served_on(&broker, socket);
 	close(socket);
-	assert_undisturbed(&h);
+	assert_undisturbed(&broker);
 	assert_int_equal(count_fds(0), own);
 }
 
