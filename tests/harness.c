@@ -354,19 +354,19 @@ assert_served(const struct harness *h)
 void
 assert_undisturbed(const struct harness *h)
 {
-	int broker = -1, worker = -1;
+	int in_broker = -1, worker = -1;
 
 	/* Ends of connections take a moment to be noticed. */
 	for (int i = 0; i < 1500; i++) {
-		broker = count_fds(h->pid);
+		in_broker = count_fds(h->pid);
 		worker = geteuid() == 0 ? count_fds(h->worker) : -1;
-		if (broker == h->broker_fds && worker == h->worker_fds)
+		if (in_broker == h->broker_fds && worker == h->worker_fds)
 			break;
 		sleep_ms(2);
 	}
 	assert_int_equal(worker_of(h, geteuid()), h->worker);
 	assert_int_equal(worker, h->worker_fds);
-	assert_int_equal(broker, h->broker_fds);
+	assert_int_equal(in_broker, h->broker_fds);
 }
 
 struct harness broker;
