@@ -145,10 +145,15 @@ close_fd(int *fd)
 	*fd = -1;
 }
 
+/*
+ * Each part that has processes or deadlines has the same two functions. x_reap(): a child ended; true
+ * if it was one of this part. x_tick(): do what is due by now, and wake_at() for what is not yet.
+ */
+
 /* --- main.c ------------------------------------------------------------------------------ */
 
 int64_t now_ms(void);                         /* CLOCK_MONOTONIC */
-void wake_at(struct broker *b, int64_t when); /* be in broker_tick() by then */
+void wake_at(struct broker *b, int64_t when); /* call each x_tick() by then */
 int watch(struct broker *b, int fd, uint64_t event);
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -159,10 +164,7 @@ void options_parse(struct options *options, int argc, char **argv);
 
 /* --- listen.c ---------------------------------------------------------------------------- */
 
-/*
- * Take the sockets over from the service manager or make them. -ECANCELED: it has said what is
- * wrong.
- */
+/* Take the sockets over from the service manager or make them. -ECANCELED: it has said why not. */
 int listen_start(struct broker *b);
 void listen_stop(struct broker *b);
 void listen_pause(struct broker *b); /* no descriptor left: do not spin */
@@ -182,10 +184,7 @@ void peer_find_any(struct broker *b);
 
 /* --- spawn.c ----------------------------------------------------------------------------- */
 
-/*
- * A helper program with fds as its descriptors from 3 on and an empty environment. It dies with the
- * broker.
- */
+/* A helper with fds as its descriptors from 3 on and no environment. It dies with the broker. */
 struct spawn {
 	enum helper helper;
 	const int *fds;
@@ -197,22 +196,21 @@ int spawn_helper(const struct broker *b, const struct spawn *spawn, pid_t *ret_p
 
 /* --- workers.c --------------------------------------------------------------------------- */
 
-/*
- * Pass a connection on to the worker of that identity, started when there is none. 0 or an errno
- * value.
- */
+/* Pass a connection on to the worker of that identity, new or not. 0 or an errno value. */
 int workers_pass(struct broker *b, const struct identity *identity, int fd,
 		 const struct ipc_connection *what);
 /* Have the refuser answer this one; closes nothing. */
 void workers_refuse(struct broker *b, int fd, struct ipc_connection *what, int error);
 int workers_start_refuser(struct broker *b);
-void workers_note(struct broker *b, uint32_t index);
+void workers_note(struct broker *b, uint32_t index); /* read what that one noted */
+/* Tell all to answer what is queued and to end. */
 void workers_finish_all(struct broker *b, bool refuser_too);
 bool workers_reap(struct broker *b, pid_t pid, int status);
 void workers_tick(struct broker *b, int64_t now);
 
 /* --- load.c ------------------------------------------------------------------------------ */
 
+/* Have the policy compiled, and put into force when that worked; load_reap() sees the end of it. */
 void load_begin(struct broker *b);
 bool load_reap(struct broker *b, pid_t pid, int status);
 void load_tick(struct broker *b, int64_t now);
