@@ -291,9 +291,10 @@ connection_open(struct connection *connection, const char *socket_path, const ch
 		case OUTCOME_FAILED:
 			/*
 			 * An answer that came too late, or was garbage, must not meet the next
-			 * request.
+			 * request; and who was too many here may not be on another connection.
 			 */
-			if (error == -ETIMEDOUT || error == -EPROTO)
+			if (error == -ETIMEDOUT || error == -EPROTO || error == -ENOMEM ||
+			    error == -EBUSY)
 				connection_close(connection);
 			return error;
 		case OUTCOME_UNKNOWN:

@@ -27,6 +27,7 @@ thread_end(void *connection)
 static void
 thread_setup(void)
 {
+	(void)pthread_atfork(NULL, NULL, connection_forked);
 	/*
 	 * Without a key (PTHREAD_KEYS_MAX) a thread that ends leaves its connection to the process.
 	 */

@@ -121,8 +121,6 @@ wire_decode_reply(const void *message, size_t size, uint32_t id, size_t n, uint1
 	if (reply.version != WIRE_VERSION || reply.length != size || reply.id != id)
 		return -EPROTO;
 	if (reply.status != 0) {
-		if (reply.items != 0 || size != sizeof(reply))
-			return -EPROTO;
 		*ret_status = reply.status;
 		return 0;
 	}
@@ -134,9 +132,6 @@ wire_decode_reply(const void *message, size_t size, uint32_t id, size_t n, uint1
 		struct wire_result result;
 
 		memcpy(&result, at, sizeof(result));
-		if (result.reserved != 0 ||
-		    !is_zero(at + sizeof(result), reply.item_size - sizeof(result)))
-			return -EPROTO;
 		ret_errors[i] = result.error;
 	}
 	*ret_status = 0;

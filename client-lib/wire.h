@@ -7,7 +7,8 @@
  *     reply    reply  | items x result (item_size each), and a descriptor for each result 0
  *
  * Sizes travel in the message as openat2(2) carries struct open_how: an item that is longer than
- * the receiver knows is fine while the rest of it is zero; a byte that is not is E2BIG.
+ * the receiver knows is fine while the rest of it is zero; a byte that is not is E2BIG. A client
+ * passes over what it does not know of a result.
  */
 #pragma once
 

@@ -116,7 +116,7 @@ load_reap(struct broker *b, pid_t pid, int status)
 		r = take_image(b);
 		load->ok = r == 0;
 		if (r == 0)
-			say("policy generation %llu is in force: %u rules",
+			say("policy generation %llu is in force, number of rules: %u",
 			    (unsigned long long)b->generation, policy_image_rules(b->image));
 		else
 			say("the policy compiler's image is refused (%s); %s", strerror(-r), kept);

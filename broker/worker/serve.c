@@ -33,6 +33,7 @@ struct loop {
 	bool noted_idle;
 	size_t in_flight;
 	size_t n_waiting;
+	int credit_ms; /* until the next look for credit */
 	size_t n_connections;
 	size_t n_refused;
 	struct connection *newest;
@@ -203,6 +204,7 @@ look_for_credit(struct loop *loop)
 		watch(loop, c, EPOLLIN);
 		c->waiting = false;
 		loop->n_waiting--;
+		loop->credit_ms = 1;
 	}
 	if (loop->in_flight + WIRE_ITEMS_MAX > SERVE_CREDIT)
 		drop_unread(loop);
@@ -318,6 +320,7 @@ serve_event(struct loop *loop, const struct epoll_event *event)
 		watch(loop, c, 0);
 		c->waiting = goes_on = true;
 		loop->n_waiting++;
+		loop->credit_ms = 1;
 	} else if (!c->blocked) {
 		goes_on = serve_request(loop, c);
 	} else {
@@ -357,7 +360,7 @@ serve(const struct server *server, int epoll)
 	while (!loop.finishing || loop.newest) {
 		bool idle =
 			!loop.newest && !loop.noted_idle && server->setup->head.kind != IPC_REFUSER;
-		int timeout = loop.n_waiting > 0 ? SERVE_CREDIT_MS : idle ? SERVE_IDLE_MS : -1;
+		int timeout = loop.n_waiting > 0 ? loop.credit_ms : idle ? SERVE_IDLE_MS : -1;
 
 		/* One at a time: what it ends may be what would be next in a list. */
 		r = epoll_wait(loop.epoll, &event, 1, timeout);
@@ -372,6 +375,9 @@ serve(const struct server *server, int epoll)
 		} else if (r == 0 && loop.n_waiting == 0) {
 			loop.noted_idle = true;
 			serve_note(IPC_NOTE_IDLE);
+		} else if (r == 0 && loop.credit_ms < SERVE_CREDIT_MS) {
+			/* A client that does not read at all is not worth a look each millisecond. */
+			loop.credit_ms *= 2;
 		}
 		if (loop.n_waiting > 0)
 			look_for_credit(&loop);

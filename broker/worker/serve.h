@@ -18,7 +18,7 @@ enum {
 	 */
 	SERVE_CREDIT = 8 * WIRE_ITEMS_MAX,
 	SERVE_CREDIT_CONNECTION = 2 * WIRE_ITEMS_MAX,
-	SERVE_CREDIT_MS = 1,      /* between two looks, while a request waits for credit */
+	SERVE_CREDIT_MS = 64,     /* at most between two looks, while a request waits for credit */
 	SERVE_PATIENCE_MS = 2000, /* with a client that does not read, when all credit is used up */
 };
 

@@ -214,13 +214,8 @@ is_reply(const unsigned char *bytes, size_t size, uint32_t id, size_t n)
 	item_size = number_at(bytes + 12, 2);
 	items = number_at(bytes + 14, 2);
 	if (number_at(bytes + 6, 2) != 0)
-		return items == 0 && size == 16;
-	if (items != n || item_size < RESULT || size != 16 + items * item_size)
-		return false;
-	for (size_t i = 16; i < size; i++)
-		if ((i - 16) % item_size >= 4 && bytes[i] != 0)
-			return false;
-	return true;
+		return true;
+	return items == n && item_size >= RESULT && size == 16 + items * item_size;
 }
 
 static void
