@@ -26,9 +26,11 @@ logger_start(struct broker *b)
 	b->log = pair[0];
 	b->log_started = now_ms();
 	for (size_t i = 0; i < WORKERS_MAX; i++) {
+		/* Written only where there is one: the others stay untouched memory. */
+		if (b->workers[i].pid == 0)
+			continue;
 		b->workers[i].told = false;
-		if (b->workers[i].pid != 0)
-			logger_tell(b, &b->workers[i], NULL);
+		logger_tell(b, &b->workers[i], NULL);
 	}
 	return 0;
 }

@@ -27,6 +27,7 @@ put_string(FILE *text, const char *bytes, size_t n)
 	fprintf(text, "\"");
 }
 
+/* The last of it. */
 static void
 put_workers(FILE *text, const struct broker *b)
 {
@@ -53,7 +54,7 @@ put_workers(FILE *text, const struct broker *b)
 			(unsigned long long)w->connections);
 		between = ",\n ";
 	}
-	fprintf(text, "]");
+	fprintf(text, "]}\n");
 }
 
 static void
@@ -80,7 +81,6 @@ put_status(FILE *text, const struct broker *b)
 	fprintf(text, "},\n\"accepted\":%llu,\"refused\":%llu,\n", (unsigned long long)b->accepted,
 		(unsigned long long)b->refused);
 	put_workers(text, b);
-	fprintf(text, "}\n");
 }
 
 /* The mode of the socket says the same; a descriptor that was passed on does not know it. */

@@ -39,6 +39,6 @@ for file in $(git ls-files --cached --others --exclude-standard '*.c' '*.h' | gr
 done
 # Lines of code: neither blank nor only a comment.
 daemon=$(cat broker/daemon/*.[ch] | grep -vcE '^[[:space:]]*(/?\*.*)?$')
-[ "$daemon" -le 1500 ] || complain "broker/daemon has $daemon lines of code; 1,500 is the limit"
+[ "$daemon" -lt 1500 ] || complain "broker/daemon has $daemon lines of code; it has to be under 1,500"
 [ $failed = 0 ] && echo "includes, SPDX lines and sizes are as they should be (broker/daemon: $daemon lines of code)"
 exit $failed
