@@ -159,3 +159,23 @@ admin_string(const json_t *object, const char *name, const char *otherwise)
 {
 	return json_string_value(json_object_get(object, name)) ?: otherwise;
 }
+
+char *
+admin_bytes(const json_t *value)
+{
+	const char *at = json_string_value(value);
+	char *bytes = at ? cli_resize(NULL, strlen(at) + 1, 1) : NULL, *to = bytes;
+
+	if (!bytes)
+		return NULL;
+	while (*at) {
+		unsigned char c = (unsigned char)*at++;
+
+		/* U+0080 to U+00FF are C2 80 to C3 BF. */
+		if ((c == 0xc2 || c == 0xc3) && *at)
+			c = (unsigned char)((c & 3) << 6 | ((unsigned char)*at++ & 0x3f));
+		*to++ = (char)c;
+	}
+	*to = '\0';
+	return bytes;
+}

@@ -40,3 +40,9 @@ void admin_explain(const char *path, int result);
 /* A member that may be missing or of another kind. */
 int64_t admin_integer(const json_t *object, const char *name, int64_t otherwise);
 const char *admin_string(const json_t *object, const char *name, const char *otherwise);
+
+/*
+ * The bytes of a string that has any, a path for one: the broker writes each as the code point of the
+ * same number. malloc'ed; NULL when it is no string.
+ */
+char *admin_bytes(const json_t *value);

@@ -96,7 +96,9 @@ print_policy(const json_t *status)
 	}
 	json_array_foreach(json_object_get(status, "policy"), i, directory)
 	{
-		cli_line(stdout, "          %s", json_string_value(directory) ?: "-");
+		_cleanup_free_ char *bytes = admin_bytes(directory);
+
+		cli_line(stdout, "          %s", bytes ?: "-");
 	}
 }
 

@@ -97,7 +97,7 @@ is_admin(int fd)
 void
 status_serve(struct broker *b)
 {
-	static char bytes[8 * MESSAGES_MAX];
+	static char bytes[1 << 20]; /* messages, paths (each byte is at most six), workers */
 	int fd, room = sizeof(bytes);
 
 	while ((fd = accept4(b->admin, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {

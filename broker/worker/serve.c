@@ -20,8 +20,9 @@ struct connection {
 	struct client client;
 	uint32_t in_flight; /* descriptors that it may not have received yet */
 	int64_t unread_since;
-	bool waiting; /* its request waits for credit */
-	bool blocked; /* the answer waits for room in the client's receive queue */
+	bool waiting;   /* its request waits for credit */
+	uint64_t place; /* in the line of those that wait */
+	bool blocked;   /* the answer waits for room in the client's receive queue */
 	struct answer answer;
 };
 
@@ -33,6 +34,7 @@ struct loop {
 	bool noted_idle;
 	size_t in_flight;
 	size_t n_waiting;
+	uint64_t next_place;
 	int credit_ms; /* until the next look for credit */
 	size_t n_connections;
 	size_t n_refused;
@@ -160,12 +162,10 @@ may_answer(const struct loop *loop, const struct connection *c)
 	       c->in_flight + WIRE_ITEMS_MAX <= SERVE_CREDIT_CONNECTION;
 }
 
-/* Is there credit for one more answer to c, of whatever size? It is counted when it seems used up. */
-static bool
-has_credit(struct loop *loop, const struct connection *for_c)
+/* Give back the credit of those who have read everything. */
+static void
+settle(struct loop *loop)
 {
-	if (may_answer(loop, for_c))
-		return true;
 	for (struct connection *c = loop->newest; c; c = c->next) {
 		if (c->in_flight > 0 && was_read(c->fd)) {
 			loop->in_flight -= c->in_flight;
@@ -173,7 +173,16 @@ has_credit(struct loop *loop, const struct connection *for_c)
 			c->unread_since = 0;
 		}
 	}
-	return may_answer(loop, for_c);
+}
+
+/* Is there credit for one more answer to c, of whatever size? Counted only when it seems used up. */
+static bool
+has_credit(struct loop *loop, const struct connection *c)
+{
+	if (may_answer(loop, c))
+		return true;
+	settle(loop);
+	return may_answer(loop, c);
 }
 
 /* Others wait for what this one does not take: its connection ends. */
@@ -192,22 +201,6 @@ drop_unread(struct loop *loop)
 		else if (now - c->unread_since >= SERVE_PATIENCE_MS)
 			connection_end(loop, c);
 	}
-}
-
-/* Requests are left where they are until there is credit for them. */
-static void
-look_for_credit(struct loop *loop)
-{
-	for (struct connection *c = loop->newest; c; c = c->next) {
-		if (!c->waiting || !has_credit(loop, c))
-			continue;
-		watch(loop, c, EPOLLIN);
-		c->waiting = false;
-		loop->n_waiting--;
-		loop->credit_ms = 1;
-	}
-	if (loop->in_flight + WIRE_ITEMS_MAX > SERVE_CREDIT)
-		drop_unread(loop);
 }
 
 /* Send the answer that is due. False: the connection is over. */
@@ -308,19 +301,58 @@ serve_control(struct loop *loop)
 	return 0;
 }
 
+/* First come, first served, of those whose requests were left where they are until there is credit. */
+static void
+serve_waiting(struct loop *loop)
+{
+	struct connection *first;
+
+	settle(loop);
+	do {
+		first = NULL;
+		for (struct connection *c = loop->newest; c; c = c->next)
+			if (c->waiting && may_answer(loop, c) &&
+			    (!first || c->place < first->place))
+				first = c;
+		if (!first)
+			return;
+		watch(loop, first, EPOLLIN);
+		first->waiting = false;
+		loop->n_waiting--;
+		loop->credit_ms = 1;
+		if (!serve_request(loop, first))
+			connection_end(loop, first);
+	} while (loop->n_waiting > 0);
+}
+
+static void
+begin_to_wait(struct loop *loop, struct connection *c)
+{
+	/* What was unread in an earlier shortage is no reason to end a connection in this one. */
+	if (loop->n_waiting == 0)
+		for (struct connection *each = loop->newest; each; each = each->next)
+			each->unread_since = 0;
+	watch(loop, c, 0);
+	c->waiting = true;
+	c->place = loop->next_place++;
+	loop->n_waiting++;
+	loop->credit_ms = 1;
+}
+
 static void
 serve_event(struct loop *loop, const struct epoll_event *event)
 {
 	struct connection *c = event->data.ptr;
 	bool goes_on;
 
+	/* Who came earlier, and has been waiting, is served earlier. */
+	if (loop->n_waiting > 0 && !c->waiting)
+		serve_waiting(loop);
 	if (c->waiting) {
 		goes_on = false; /* nothing is asked for but its end */
 	} else if (!c->blocked && !c->client.refusal && !has_credit(loop, c)) {
-		watch(loop, c, 0);
-		c->waiting = goes_on = true;
-		loop->n_waiting++;
-		loop->credit_ms = 1;
+		begin_to_wait(loop, c);
+		goes_on = true;
 	} else if (!c->blocked) {
 		goes_on = serve_request(loop, c);
 	} else {
@@ -380,7 +412,9 @@ serve(const struct server *server, int epoll)
 			loop.credit_ms *= 2;
 		}
 		if (loop.n_waiting > 0)
-			look_for_credit(&loop);
+			serve_waiting(&loop);
+		if (loop.n_waiting > 0 && loop.in_flight + WIRE_ITEMS_MAX > SERVE_CREDIT)
+			drop_unread(&loop);
 	}
 	return 0;
 }

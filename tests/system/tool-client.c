@@ -5,6 +5,7 @@
  *     tool-client loop N PATH...      open each path N times; says how often which errno came
  *     tool-client until FILE PATH...  the same until FILE exists
  *     tool-client hoard N PATH        ask for PATH 64 times in each of N requests, read no answer
+ *     tool-client slow N PATH         the same on each of N connections, and read all every second
  *     tool-client steps PATH          for each line on standard input open PATH once and say what
  * came
  */
@@ -46,11 +47,10 @@ report(void)
 	return r;
 }
 
-/* Says "full" when no more requests are taken, and stays as it is until it is ended. */
+/* A connection, and a request for as many descriptors of path as one message can ask for. */
 static int
-hoard(long n, const char *path)
+connect_raw(const char *path, char message[WIRE_MESSAGE_MAX], size_t *ret_length)
 {
-	static char message[WIRE_MESSAGE_MAX];
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	size_t path_length = strlen(path), at = sizeof(struct wire_header);
 	struct wire_header header = {
@@ -70,13 +70,49 @@ hoard(long n, const char *path)
 	memcpy(message, &header, sizeof(header));
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", getenv("FDBROKER_SOCKET"));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return 1;
-	while (n > 0 && send(fd, message, at, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+		exit(1);
+	*ret_length = at;
+	return fd;
+}
+
+/* Says "full" when no more requests are taken, and stays as it is until it is ended. */
+static int
+hoard(long n, const char *path)
+{
+	static char message[WIRE_MESSAGE_MAX];
+	size_t length;
+	int fd = connect_raw(path, message, &length);
+
+	while (n > 0 && send(fd, message, length, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
 		n--;
 	puts("full");
 	fflush(stdout);
 	pause();
 	return 0;
+}
+
+/* Keeps four requests under way on each connection, and is in no hurry to read the answers. */
+static void __attribute__((noreturn)) be_slow(long n, const char *path)
+{
+	static char message[WIRE_MESSAGE_MAX], answer[WIRE_REPLY_MAX];
+	int fds[256], under_way[256] = {};
+	size_t length = 0;
+
+	for (int i = 0; i < n && i < 256; i++)
+		fds[i] = connect_raw(path, message, &length);
+	for (;;) {
+		for (int i = 0; i < n && i < 256; i++) {
+			/* Without room for descriptors, which end where they are. */
+			while (recv(fds[i], answer, sizeof(answer), MSG_DONTWAIT) > 0)
+				under_way[i]--;
+			while (under_way[i] < 4 &&
+			       send(fds[i], message, length, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+				under_way[i]++;
+		}
+		puts("full");
+		fflush(stdout);
+		sleep(1);
+	}
 }
 
 int
@@ -98,6 +134,8 @@ main(int argc, char **argv)
 	}
 	if (argc == 4 && strcmp(argv[1], "hoard") == 0)
 		return hoard(strtol(argv[2], NULL, 10), argv[3]);
+	if (argc == 4 && strcmp(argv[1], "slow") == 0)
+		be_slow(strtol(argv[2], NULL, 10), argv[3]);
 	if (argc == 3 && strcmp(argv[1], "steps") == 0) {
 		while (fgets(line, sizeof(line), stdin)) {
 			int fd = broker_open(argv[2], O_RDONLY);
