@@ -390,8 +390,12 @@ int
 policy_file_read(int fd, size_t max, char **ret_text, size_t *ret_size)
 {
 	POLICY_VECTOR(char) text = {0};
+	struct stat status;
 	int r = 0;
 
+	/* What is too long by its own word is not read up to there first. */
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && (uint64_t)status.st_size > max)
+		return -EFBIG;
 	/* A pipe has no beginning to go back to. */
 	(void)lseek(fd, 0, SEEK_SET);
 	for (;;) {
