@@ -185,10 +185,10 @@ answer_drop(struct answer *answer)
 }
 
 static void
-answer_whole(struct answer *answer, uint32_t id, unsigned status)
+answer_whole(struct answer *answer, unsigned status)
 {
 	answer_drop(answer);
-	answer->length = wire_encode_reply(answer->message, id, (uint16_t)status, NULL, 0);
+	answer->length = wire_encode_reply(answer->message, answer->id, (uint16_t)status, NULL, 0);
 }
 
 enum request_outcome
@@ -196,7 +196,7 @@ request_execute(const struct server *server, struct client *client, const void *
 		ssize_t size, const struct channel_extra *extra, struct answer *answer)
 {
 	static struct wire_file files[WIRE_ITEMS_MAX];
-	uint32_t errors[WIRE_ITEMS_MAX], id = 0;
+	uint32_t errors[WIRE_ITEMS_MAX];
 	size_t n = 0;
 	int r;
 
@@ -205,24 +205,24 @@ request_execute(const struct server *server, struct client *client, const void *
 		struct wire_header header;
 
 		memcpy(&header, message, sizeof(header));
-		answer_whole(answer, header.id, EMSGSIZE);
+		answer->id = header.id;
+		answer_whole(answer, EMSGSIZE);
 		return REQUEST_ANSWER;
 	}
-	r = wire_decode_request(message, (size_t)size, &id, files, &n);
+	r = wire_decode_request(message, (size_t)size, &answer->id, files, &n);
 	if (r < 0)
 		return REQUEST_CLOSE;
 	if (!is_peer(extra, &client->peer)) {
 		/* Whoever sends on a connection that another process made gets nothing. */
-		request_not_given(server, client, EACCES);
-		answer_whole(answer, id, EACCES);
+		request_not_given(server, client, answer, EACCES);
 		return REQUEST_ANSWER;
 	}
 	if (r > 0) {
-		answer_whole(answer, id, (unsigned)r);
+		answer_whole(answer, (unsigned)r);
 		return REQUEST_ANSWER;
 	}
 	if (!is_current(server, client)) {
-		answer_whole(answer, id, WIRE_STATUS_RETRY);
+		answer_whole(answer, WIRE_STATUS_RETRY);
 		return REQUEST_ANSWER;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -231,14 +231,14 @@ request_execute(const struct server *server, struct client *client, const void *
 
 		r = open_file(server, client, &files[i], &fd, &retry);
 		if (retry) {
-			answer_whole(answer, id, WIRE_STATUS_RETRY);
+			answer_whole(answer, WIRE_STATUS_RETRY);
 			return REQUEST_REPLACE;
 		}
 		errors[i] = (uint32_t)r;
 		if (r == 0)
 			answer->fds[answer->n_fds++] = fd;
 	}
-	answer->length = wire_encode_reply(answer->message, id, 0, errors, n);
+	answer->length = wire_encode_reply(answer->message, answer->id, 0, errors, n);
 	/* A right that was withdrawn while the file system kept us waiting is not given. */
 	request_recheck(server, client, answer);
 	return REQUEST_ANSWER;
@@ -247,23 +247,21 @@ request_execute(const struct server *server, struct client *client, const void *
 void
 request_recheck(const struct server *server, const struct client *client, struct answer *answer)
 {
-	struct wire_reply reply;
-
-	if (is_current(server, client))
-		return;
-	memcpy(&reply, answer->message, sizeof(reply));
-	answer_whole(answer, reply.id, WIRE_STATUS_RETRY);
+	if (!is_current(server, client))
+		answer_whole(answer, WIRE_STATUS_RETRY);
 }
 
 void
-request_not_given(const struct server *server, const struct client *client, int error)
+request_not_given(const struct server *server, const struct client *client, struct answer *answer,
+		  unsigned error)
 {
 	const struct audit_event event = {
 		.connection = client->number,
-		.error = (uint32_t)error,
+		.error = error,
 		.path = "",
 		.rule = POLICY_NO_RULE,
 	};
 
 	audit_write(server->setup->image, &event);
+	answer_whole(answer, error);
 }

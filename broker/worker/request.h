@@ -20,6 +20,7 @@ struct server {
 
 /* An answer and the descriptors that go with it. */
 struct answer {
+	uint32_t id; /* of the request */
 	size_t length;
 	size_t n_fds;
 	int fds[WIRE_ITEMS_MAX];
@@ -52,7 +53,8 @@ enum request_outcome request_execute(const struct server *server, struct client 
 void request_recheck(const struct server *server, const struct client *client,
 		     struct answer *answer);
 
-/* Put on record that a whole request, or the answer to one, came to nothing. */
-void request_not_given(const struct server *server, const struct client *client, int error);
+/* A whole request, or the answer to one, comes to nothing: put on record, and made the answer. */
+void request_not_given(const struct server *server, const struct client *client,
+		       struct answer *answer, unsigned error);
 
 void answer_drop(struct answer *answer);

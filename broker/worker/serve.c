@@ -9,7 +9,6 @@
 #include <linux/sock_diag.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
@@ -212,13 +211,8 @@ send_answer(struct loop *loop, struct connection *c)
 
 	if (r == -ETOOMANYREFS) {
 		/* Too many descriptors of this worker's user are on their way already (unix(7)). */
-		struct wire_reply reply;
-
-		memcpy(&reply, c->answer.message, sizeof(reply));
-		answer_drop(&c->answer);
-		request_not_given(loop->server, &c->client, EBUSY);
-		iov.iov_len = wire_encode_reply(c->answer.message, reply.id, EBUSY, NULL, 0);
-		c->answer.length = iov.iov_len;
+		request_not_given(loop->server, &c->client, &c->answer, EBUSY);
+		iov.iov_len = c->answer.length;
 		r = channel_send(c->fd, &iov, 1, NULL, 0, NULL, MSG_DONTWAIT);
 	}
 	if (r == -EAGAIN) {
@@ -407,12 +401,12 @@ serve(const struct server *server, int epoll)
 		} else if (r == 0 && loop.n_waiting == 0) {
 			loop.noted_idle = true;
 			serve_note(IPC_NOTE_IDLE);
-		} else if (r == 0 && loop.credit_ms < SERVE_CREDIT_MS) {
+		} else if (r == 0) {
 			/* A client that does not read at all is not worth a look each millisecond. */
-			loop.credit_ms *= 2;
-		}
-		if (loop.n_waiting > 0)
+			if (loop.credit_ms < SERVE_CREDIT_MS)
+				loop.credit_ms *= 2;
 			serve_waiting(&loop);
+		}
 		if (loop.n_waiting > 0 && loop.in_flight + WIRE_ITEMS_MAX > SERVE_CREDIT)
 			drop_unread(&loop);
 	}
