@@ -6,17 +6,27 @@
 #include "util.h"
 #include "words.h"
 
+/* One thing that is said of a peer. text points into the source, which outlives the tree. */
 struct policy_ast_atom {
 	enum policy_atom_kind kind;
 	bool is_id;
 	uint32_t id;
-	struct policy_span span; /* of the value, for any of the word */
+	const char *text; /* the value: of a name, unit or label; what any or a subject is called */
+	uint32_t length;
+	struct policy_span span; /* of the value, in the line where it stands */
 };
 
 /* Atoms joined by `+`. */
 struct policy_ast_conjunction {
 	struct policy_range atoms;
 	bool inert; /* names somebody unknown: matches nobody */
+};
+
+/* `subject NAME = who` */
+struct policy_ast_subject {
+	struct policy_place place;
+	struct policy_span name;
+	struct policy_range who; /* conjunctions */
 };
 
 /* The pattern stays text: policy_pattern_parse() has accepted it. */
@@ -36,14 +46,33 @@ struct policy_ast_rule {
 	struct policy_place place;
 	enum policy_verdict verdict;
 	unsigned verbs;
-	struct policy_range who; /* conjunctions */
+	/*
+	 * Conjunctions. After policy_resolve() no atom in them is the name of a subject, and an
+	 * atom may come from another line.
+	 */
+	struct policy_range who;
+	struct policy_span who_span;
 	struct policy_range targets;
 	struct policy_range excepts;
+	struct policy_options options;
+	struct policy_span id;      /* the value; length 0: none */
+	struct policy_span because; /* the value, without quotation marks; length 0: none */
+};
+
+/* `expect VERDICT peer verbs path` */
+struct policy_ast_expect {
+	struct policy_place place;
+	enum policy_verdict verdict;
+	unsigned verbs;
+	uint32_t peer;           /* one conjunction; inert: it cannot be checked here */
+	struct policy_span path; /* policy_pattern_parse() has accepted it, and it is literal */
 };
 
 struct policy_ast {
 	POLICY_VECTOR(struct policy_ast_rule) rules;
 	POLICY_VECTOR(struct policy_ast_set) sets;
+	POLICY_VECTOR(struct policy_ast_subject) subjects;
+	POLICY_VECTOR(struct policy_ast_expect) expects;
 	POLICY_VECTOR(struct policy_ast_conjunction) conjunctions;
 	POLICY_VECTOR(struct policy_ast_atom) atoms;
 	POLICY_VECTOR(struct policy_ast_target) targets;
@@ -61,5 +90,6 @@ int policy_parse_who(struct policy_ast *ast, struct policy_report *report,
 		     const struct policy_place *place, struct policy_span word,
 		     enum policy_verdict verdict, struct policy_range *ret_who);
 
-/* Look up the sets, users and groups that the rules name. 0 also after reports; -ENOMEM. */
+/* Look up the sets, subjects, users and groups that the rules name. 0 also after reports; -ENOMEM.
+ */
 int policy_resolve(struct policy_ast *ast, struct policy_report *report);

@@ -12,19 +12,37 @@ enum policy_component_kind {
 };
 
 enum policy_piece_kind {
-	POLICY_PIECE_LITERAL = 1,
+	POLICY_PIECE_LITERAL = 1, /* bytes */
 	POLICY_PIECE_STAR = 2,
+	POLICY_PIECE_CLASS = 3, /* one byte of a set */
+	/* The next `length` pieces, literals all, are alternatives; one may be empty. */
+	POLICY_PIECE_CHOICE = 4,
+	POLICY_PIECE_USER = 5, /* ${user} */
+	POLICY_PIECE_UID = 6,  /* ${uid} */
 };
 
 enum {
 	/* Pieces of one component: literal bytes and a star between any two, before and after. */
 	POLICY_PIECES_MAX = 2 * POLICY_NAME_MAX_BYTES + 1,
 	POLICY_PATTERN_PIECES_MAX = 2 * POLICY_PATH_MAX + POLICY_COMPONENTS_MAX,
+	POLICY_CLASSES_MAX = 64,       /* of a pattern */
+	POLICY_ALTERNATIVES_MAX = 256, /* in all braces of a pattern */
 };
+
+/* A set of bytes. */
+struct policy_class {
+	uint64_t bits[4];
+};
+
+static inline bool
+policy_class_holds(const struct policy_class *class, unsigned char byte)
+{
+	return class->bits[byte / 64] >> (byte % 64) & 1;
+}
 
 struct policy_piece {
 	enum policy_piece_kind kind;
-	uint32_t at; /* in bytes */
+	uint32_t at; /* a literal: in bytes; a class: in classes */
 	uint32_t length;
 };
 
@@ -38,8 +56,10 @@ struct policy_pattern {
 	uint32_t n;
 	uint32_t n_pieces;
 	uint32_t n_bytes;
+	uint32_t n_classes;
 	struct policy_component components[POLICY_COMPONENTS_MAX];
 	struct policy_piece pieces[POLICY_PATTERN_PIECES_MAX];
+	struct policy_class classes[POLICY_CLASSES_MAX];
 	char bytes[POLICY_PATH_MAX];
 };
 

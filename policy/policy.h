@@ -43,7 +43,7 @@ enum {
 	POLICY_PATH_MAX = 4096,      /* bytes of a canonical path, without a NUL */
 	POLICY_COMPONENTS_MAX = 64,  /* components of a path */
 	POLICY_NAME_MAX_BYTES = 255, /* bytes of a component */
-	POLICY_SUBJECTS_MAX = 4096,  /* subjects that one peer may match */
+	POLICY_SUBJECTS_MAX = 1024,  /* subjects that one peer may match */
 	POLICY_PREFIXES_MAX = 256,   /* literal prefixes that one identity may reach */
 };
 
@@ -81,20 +81,27 @@ struct policy_peer {
 	gid_t gid;           /* primary group */
 	const gid_t *groups; /* supplementary groups, in any order */
 	size_t n_groups;
-	const char *unit;  /* system unit, or NULL; no rule of this version asks for it yet */
-	const char *label; /* security label, or NULL; the same */
+	const char *unit;  /* system unit, or NULL */
+	const char *label; /* security label, or NULL */
 };
 
+/* Facts about peers that no rule asks for need not be found out. */
+enum policy_asks {
+	POLICY_ASKS_UNIT = 1 << 0,
+	POLICY_ASKS_LABEL = 1 << 1,
+};
+unsigned policy_asks(const struct policy_image *image);
+
 /*
- * The subjects (image-wide numbers, ascending) that the peer matches. ids: room for max. -E2BIG
- * when there are more than max.
+ * The subjects (image-wide numbers, ascending) that the peer matches; a subject is all that one
+ * rule says of who. ids: room for max. -E2BIG when there are more than max.
  */
 int policy_subjects(const struct policy_image *image, const struct policy_peer *peer, uint32_t *ids,
 		    size_t max, size_t *ret_n);
 
 /*
- * Do allow rules reach these subjects at all, and do any of them name somebody (anything but
- * `any`)? Decides whether a peer is served by a worker of its own, by the shared one, or refused.
+ * Do allow rules reach these subjects at all, and does the peer need a worker of its own: because
+ * a rule names somebody (anything but `any`), or holds ${user} or ${uid}?
  */
 enum policy_scope {
 	POLICY_SCOPE_NONE = 0,
@@ -103,33 +110,154 @@ enum policy_scope {
 };
 enum policy_scope policy_scope(const struct policy_image *image, const uint32_t *ids, size_t n);
 
+/* Does a rule of these subjects hold ${user}, so that the name has to be looked up? */
+bool policy_needs_name(const struct policy_image *image, const uint32_t *ids, size_t n);
+
+enum {
+	POLICY_NUMBER_MAX = 11, /* a uid in digits, and a NUL */
+};
+
+/* Whom policy_decide() decides for. Prepared once, then only read. */
+struct policy_identity {
+	const uint32_t *subjects;
+	size_t n_subjects;
+	uint64_t filter;    /* bit (subject % 64) is set for each of them */
+	const char *user;   /* what ${user} stands for, or NULL: it matches nothing */
+	uint32_t user_length;
+	uint32_t uid_length; /* 0: ${uid} matches nothing */
+	char uid[POLICY_NUMBER_MAX];
+};
+
+/*
+ * subjects, n: as policy_subjects() returned them. uid and user may be NULL; a name that could not
+ * be a component of a path counts as none. What is pointed to has to outlive the identity.
+ */
+void policy_identity_init(struct policy_identity *identity, const uint32_t *subjects, size_t n,
+			  const uid_t *uid, const char *user);
+
 /* --- decide ------------------------------------------------------------------------------ */
+
+/* A day that is never over: rules with `until` count as in force. */
+#define POLICY_NO_DAY INT32_MIN
+
+struct policy_request {
+	const char *path;
+	size_t length;
+	unsigned verbs; /* a non-empty set of enum policy_verb */
+	int32_t day;    /* days since 1970-01-01 UTC, or POLICY_NO_DAY */
+	/*
+	 * 0, or `next` of an earlier decision on the same request whose options did not hold for
+	 * the object: the next allow, with other options, is looked for.
+	 */
+	uint32_t from;
+};
 
 struct policy_decision {
 	enum policy_verdict verdict;
-	uint32_t rule;   /* the deciding rule, or POLICY_NO_RULE */
-	uint32_t prefix; /* with POLICY_ALLOW: the literal prefix of the pattern that matched */
+	uint32_t rule; /* the deciding rule, or POLICY_NO_RULE */
+	/* With POLICY_ALLOW: */
+	uint32_t next;   /* for `from` of another try */
+	uint16_t prefix; /* bytes of the path that the pattern says literally; 0: "/" */
+	bool literal;    /* all of the pattern is: prefix is the directory of the file */
+	bool exhausted;  /* with POLICY_DENY: it would have taken too many steps */
+};
+
+enum {
+	/* Of a decision; one is a few nanoseconds. Then it denies. */
+	POLICY_STEPS_MAX = 12288,
 };
 
 /* Is path absolute, without NUL, empty, "." or ".." component, and within the limits above? */
 bool policy_path_is_canonical(const char *path, size_t length);
 
 /*
- * Decide. Pure: no allocation, no system call, no state. path must be canonical (it denies when
- * not); verbs: a non-empty set of enum policy_verb. ids, n: as policy_subjects() returned them.
+ * Decide. Pure: no allocation, no system call, no state. A path that is not canonical is denied.
+ * Where several rules would decide alike, it is the one with the most generous options; the order
+ * of files and lines decides nothing but which of equal ones is named.
  */
-void policy_decide(const struct policy_image *image, const uint32_t *ids, size_t n,
-		   const char *path, size_t length, unsigned verbs,
-		   struct policy_decision *ret_decision);
+void policy_decide(const struct policy_image *image, const struct policy_identity *identity,
+		   const struct policy_request *request, struct policy_decision *ret_decision);
 
-/* --- what a rule is, for messages -------------------------------------------------------- */
+/* Why a rule whose pattern matches, or nearly does, has no say. */
+enum policy_clause {
+	POLICY_CLAUSE_WHO = 1 << 0,
+	POLICY_CLAUSE_VERBS = 1 << 1,
+	POLICY_CLAUSE_DOT = 1 << 2, /* the pattern would match, if wildcards took a leading dot */
+	POLICY_CLAUSE_EXCEPT = 1 << 3,
+	POLICY_CLAUSE_UNTIL = 1 << 4,
+};
+
+/*
+ * Call fn for each rule with a pattern that matches the path: failed is the set of its clauses
+ * that do not hold, 0 for a rule that matches. A rule may come more than once. For people: not
+ * bounded by POLICY_STEPS_MAX. False when even so it took too many steps and rules are missing.
+ */
+typedef void policy_explain_fn(void *context, uint32_t rule, unsigned failed);
+bool policy_explain(const struct policy_image *image, const struct policy_identity *identity,
+		    const struct policy_request *request, policy_explain_fn *fn, void *context);
+
+/* --- what a rule is ---------------------------------------------------------------------- */
+
+/* Kinds of objects, for `type`. */
+enum policy_type {
+	POLICY_TYPE_REG = 1 << 0,
+	POLICY_TYPE_FIFO = 1 << 1,
+	POLICY_TYPE_CHR = 1 << 2,
+	POLICY_TYPE_BLK = 1 << 3,
+	POLICY_TYPES_ALL = (1 << 4) - 1,
+};
+
+/* Whom an object may belong to. */
+enum policy_owner {
+	POLICY_OWNER_ANY = 0,
+	POLICY_OWNER_PEER,
+	POLICY_OWNER_ROOT,
+	POLICY_OWNER_UID,
+};
+
+enum policy_strict {
+	POLICY_STRICT_YES = 0,
+	POLICY_STRICT_STICKY,
+	POLICY_STRICT_NO,
+};
+
+enum policy_audit {
+	POLICY_AUDIT_FIRST = 0, /* the first grant of a path on a connection, and every denial */
+	POLICY_AUDIT_DENY,
+	POLICY_AUDIT_ALL,
+};
+
+/* No rule ends after this day. */
+#define POLICY_FOREVER INT32_MAX
+
+/* What stands at the end of a rule. The fields are part of the image format. */
+struct policy_options {
+	uint8_t types; /* set of enum policy_type, never empty */
+	uint8_t owner; /* enum policy_owner */
+	uint8_t strict; /* enum policy_strict */
+	uint8_t audit;  /* enum policy_audit */
+	uint8_t exec;
+	uint8_t hidden;
+	uint8_t symlinks_beneath;
+	uint8_t reserved;
+	uint32_t mode;      /* a created file gets at most these bits */
+	uint32_t owner_uid; /* with POLICY_OWNER_UID */
+	int32_t until;      /* the last day, in days since 1970-01-01 UTC, or POLICY_FOREVER */
+};
+
+#define POLICY_OPTIONS_DEFAULT                                                                     \
+	{                                                                                          \
+		.types = POLICY_TYPE_REG, .mode = 0600, .until = POLICY_FOREVER                    \
+	}
 
 struct policy_rule {
 	enum policy_verdict verdict;
 	unsigned verbs;
-	const char *file; /* as the source was named */
+	const char *file; /* as the source was named, printable */
 	uint32_t line;    /* from 1 */
-	const char *text; /* the source line, without the newline and leading blanks */
+	struct policy_options options;
+	const char *id;      /* printable, or NULL */
+	const char *because; /* printable, or NULL */
 };
 
 /* rule < policy_image_rules(). Strings live as long as the image. */
@@ -141,22 +269,21 @@ void policy_rule_describe(const struct policy_image *image, uint32_t rule,
 /*
  * One literal prefix of the allow rules of an identity: the directory that holds everything that
  * the pattern can match. For a pattern without wildcards that is the file's directory, and name is
- * the file; else name is NULL.
+ * the file; else name is NULL. ${user} and ${uid} are filled in.
  */
 struct policy_reach {
-	uint32_t prefix;       /* image-wide number, as in struct policy_decision */
-	const char *directory; /* NUL-terminated, canonical */
+	const char *directory; /* NUL-terminated, canonical; as the next until fn returns */
 	const char *name; /* NUL-terminated last component, or NULL: everything below directory */
 	unsigned verbs;   /* what any rule of the identity permits there */
 	bool recursive;   /* a pattern holds `**`: mounts below belong to it */
 };
 
 /*
- * Call fn once for each prefix of these subjects, in ascending prefix order. Stops and returns what
- * fn returns when that is not 0. -E2BIG when there are more than POLICY_PREFIXES_MAX.
+ * Call fn once for each prefix of this identity. Stops and returns what fn returns when that is not
+ * 0. -E2BIG when there are more than POLICY_PREFIXES_MAX. Allocates.
  */
 typedef int policy_reach_fn(void *context, const struct policy_reach *reach);
-int policy_reach(const struct policy_image *image, const uint32_t *ids, size_t n,
+int policy_reach(const struct policy_image *image, const struct policy_identity *identity,
 		 policy_reach_fn *fn, void *context);
 
 /* --- compile ----------------------------------------------------------------------------- */
@@ -168,12 +295,19 @@ struct policy_source {
 	size_t size;
 };
 
+enum policy_compile_flags {
+	/* Look also for rules that another one covers, and for rules that people may expect to add
+	 * up: warnings, for those who write a policy. */
+	POLICY_COMPILE_REVIEW = 1 << 0,
+};
+
 /*
  * Compile a set of sources into an image (malloc'ed bytes). All errors of all sources are reported
- * to diag in one run; -EBADMSG when there was one. An empty set is a valid policy that denies.
+ * to diag in one run; -EBADMSG when there was one, a failed `expect` too. An empty set is a valid
+ * policy that denies.
  */
-int policy_compile(const struct policy_source *sources, size_t n, struct policy_diag *diag,
-		   void **ret_bytes, size_t *ret_size);
+int policy_compile(const struct policy_source *sources, size_t n, unsigned flags,
+		   struct policy_diag *diag, void **ret_bytes, size_t *ret_size);
 
 /* "read,write" to a set of verbs, and back (buffer: at least POLICY_VERBS_TEXT_MAX). */
 #define POLICY_VERBS_TEXT_MAX 32

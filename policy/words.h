@@ -7,13 +7,14 @@
 
 #include "policy.h"
 
-/* What an atom of `who` can be. USER and GROUP are part of the image format. */
+/* What an atom of `who` can be. All but ANY and SUBJECT are part of the image format. */
 enum policy_atom_kind {
 	POLICY_ATOM_ANY = 0,
 	POLICY_ATOM_USER = 1,
 	POLICY_ATOM_GROUP = 2,
 	POLICY_ATOM_UNIT = 3,
 	POLICY_ATOM_LABEL = 4,
+	POLICY_ATOM_SUBJECT = 5, /* the name of a `subject` */
 };
 
 struct policy_atom_word {
