@@ -51,7 +51,10 @@
 	X(44, ERROR, NOT_REGULAR, "not a regular file")                                            \
 	X(45, NOTE, OTHER_NAME, "not read: %")                                                     \
 	X(46, ERROR, TOO_MANY_FILES, "more than % policy files")                                   \
-	X(47, ERROR, UNSTABLE, "the files keep changing while they are read")
+	X(47, ERROR, UNSTABLE, "the files keep changing while they are read")                      \
+	X(48, ERROR, CLASS, "'%' is not a character class")                                        \
+	X(49, ERROR, BRACES, "'%' is not a list of alternatives")                                  \
+	X(50, ERROR, VARIABLE, "unknown variable '%'")
 
 enum policy_code {
 #define X(number, severity, name, message) POLICY_CODE_##name = number,

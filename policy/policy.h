@@ -121,8 +121,8 @@ enum {
 struct policy_identity {
 	const uint32_t *subjects;
 	size_t n_subjects;
-	uint64_t filter;    /* bit (subject % 64) is set for each of them */
-	const char *user;   /* what ${user} stands for, or NULL: it matches nothing */
+	uint64_t filter;  /* bit (subject % 64) is set for each of them */
+	const char *user; /* what ${user} stands for, or NULL: it matches nothing */
 	uint32_t user_length;
 	uint32_t uid_length; /* 0: ${uid} matches nothing */
 	char uid[POLICY_NUMBER_MAX];
@@ -232,8 +232,8 @@ enum policy_audit {
 
 /* What stands at the end of a rule. The fields are part of the image format. */
 struct policy_options {
-	uint8_t types; /* set of enum policy_type, never empty */
-	uint8_t owner; /* enum policy_owner */
+	uint8_t types;  /* set of enum policy_type, never empty */
+	uint8_t owner;  /* enum policy_owner */
 	uint8_t strict; /* enum policy_strict */
 	uint8_t audit;  /* enum policy_audit */
 	uint8_t exec;
