@@ -386,6 +386,8 @@ parse_component(struct state *s, uint32_t start, uint32_t end)
 	for (uint32_t at = start; at < end;) {
 		uint32_t run = plain_run(s->text, at, end);
 
+		if (p->n_pieces >= POLICY_PATTERN_PIECES_MAX)
+			return fail_long(s, &b);
 		if (run > 0 ? !push_literal(s, &b, s->text + at, run) : !parse_piece(s, &b, &at))
 			return false;
 		at += run;

@@ -58,7 +58,7 @@ struct policy_pattern {
 	uint32_t n_bytes;
 	uint32_t n_classes;
 	struct policy_component components[POLICY_COMPONENTS_MAX];
-	struct policy_piece pieces[POLICY_PATTERN_PIECES_MAX];
+	struct policy_piece pieces[POLICY_PATTERN_PIECES_MAX + POLICY_ALTERNATIVES_MAX + 1];
 	struct policy_class classes[POLICY_CLASSES_MAX];
 	char bytes[POLICY_PATH_MAX];
 };
