@@ -3,390 +3,517 @@
 
 #include <string.h>
 
-#include "format.h"
-#include "intern.h"
+#include "subject.h"
+#include "trie.h"
 
 enum {
 	IMAGE_BYTES_MAX = 1 << 30,
-	NO_RULE_YET = UINT32_MAX,
 };
 
-struct pair {
-	uint32_t subject;
-	uint32_t rule;
+/* What a list of a set is for: the same patterns mean different things in different rules. */
+enum use {
+	USE_DENY,   /* wildcards take a leading dot */
+	USE_HIDDEN, /* an allow: likewise */
+	USE_ALLOW,
+	USE_EXCEPT,
+	USES,
+};
+
+struct set {
+	uint32_t lists[USE_EXCEPT]; /* or IMAGE_NONE */
+	uint32_t root;              /* with USE_EXCEPT, or IMAGE_NONE */
+	unsigned variables;         /* enum image_subject_flags */
 };
 
 struct builder {
 	const struct policy_ast *ast;
+	const struct policy_source *sources;
 	struct policy_pattern *pattern; /* scratch */
-	char *key;                      /* scratch: a component, NUL for a star */
 	uint32_t file;                  /* the name of file_source */
 	uint32_t file_source;
+	uint32_t denies;
+	uint32_t *order; /* of each rule of the image: in the tree of statements */
+	struct set *sets;
 	struct policy_intern strings;
-	struct policy_intern component_keys;
-	struct policy_intern subject_keys;
-	struct policy_intern prefix_keys;
-	POLICY_VECTOR(struct image_subject) subjects;
-	POLICY_VECTOR(struct image_atom) atoms;
-	POLICY_VECTOR(uint32_t) subject_rules;
+	struct policy_intern options_keys;
+	struct policy_intern except_keys;
+	struct subjects subjects;
+	struct trie trie;
+	struct trie_ends ends;
+	struct trie_ends list_ends;
+	struct trie_image tree;
 	POLICY_VECTOR(struct image_rule) rules;
-	POLICY_VECTOR(uint32_t) targets;
-	POLICY_VECTOR(struct policy_range) lists;
-	POLICY_VECTOR(struct image_pattern) patterns;
-	POLICY_VECTOR(uint32_t) component_refs;
-	POLICY_VECTOR(struct image_component) components;
-	POLICY_VECTOR(struct image_piece) pieces;
-	POLICY_VECTOR(struct image_prefix) prefixes;
-	POLICY_VECTOR(uint32_t) last_rule; /* of each subject */
-	POLICY_VECTOR(struct pair) pairs;  /* ascending by rule */
+	POLICY_VECTOR(struct image_options) options;
+	POLICY_VECTOR(uint32_t) ranks; /* of each item of options, by number of its key */
+	POLICY_VECTOR(struct image_note) notes;
+	POLICY_VECTOR(uint32_t) roots;                    /* nodes of the trie */
+	POLICY_VECTOR(uint32_t) excepts;                  /* roots */
+	POLICY_VECTOR(struct policy_range) except_ranges; /* of each key */
+	POLICY_VECTOR(unsigned) except_variables;
 };
 
-static int
-add_string(struct builder *b, const char *text, size_t length, uint32_t *ret_string)
-{
-	uint32_t id;
-	int r = policy_intern(&b->strings, text, length, &id);
+/* --- strings ----------------------------------------------------------------------------- */
 
-	if (r < 0)
-		return r;
-	*ret_string = b->strings.keys.items[id].at;
-	return 0;
-}
-
-/* As messages show it: the reader takes nothing else, and each only once. */
+/* As messages show it: the reader takes nothing else. */
 static int
 add_escaped(struct builder *b, const char *text, size_t length, uint32_t *ret_string)
 {
 	_cleanup_free_ char *escaped = NULL;
-	size_t size, plain = 0;
-	FILE *out;
+	size_t size;
+	uint32_t id;
+	FILE *out = open_memstream(&escaped, &size);
+	int r;
 
-	while (plain < length && text[plain] >= 0x20 && text[plain] < 0x7f)
-		plain++;
-	if (plain == length)
-		return policy_intern_append(&b->strings, text, length, ret_string);
-	out = open_memstream(&escaped, &size);
 	if (!out)
 		return -ENOMEM;
 	policy_escape(out, text, length, 1);
 	if (fclose(out) != 0)
 		return -ENOMEM;
-	return policy_intern_append(&b->strings, escaped, size, ret_string);
-}
-
-static int
-add_component(struct builder *b, const struct policy_component *c, uint32_t *ret_component)
-{
-	const struct policy_pattern *p = b->pattern;
-	struct image_component component = {
-		.kind = c->kind,
-		.pieces = {(uint32_t)b->pieces.n, c->n},
-	};
-	size_t length = 0;
-	int r;
-
-	if (c->kind == POLICY_COMPONENT_GLOBSTAR) {
-		memset(b->key, 0, 2);
-		length = 2;
-	}
-	for (uint32_t i = 0; i < c->n; i++) {
-		const struct policy_piece *piece = &p->pieces[c->first + i];
-
-		if (piece->kind == POLICY_PIECE_STAR) {
-			b->key[length++] = '\0';
-			continue;
-		}
-		memcpy(b->key + length, p->bytes + piece->at, piece->length);
-		length += piece->length;
-	}
-	r = policy_intern(&b->component_keys, b->key, length, ret_component);
-	if (r < 0 || *ret_component < b->components.n)
-		return r;
-
-	for (uint32_t i = 0; i < c->n; i++) {
-		const struct policy_piece *piece = &p->pieces[c->first + i];
-		struct image_piece add = {.kind = piece->kind, .length = piece->length};
-
-		if (piece->kind == POLICY_PIECE_LITERAL) {
-			r = add_string(b, p->bytes + piece->at, piece->length, &add.string);
-			if (r < 0)
-				return r;
-		}
-		r = policy_vector_push(&b->pieces, add);
-		if (r < 0)
-			return r;
-	}
-	return policy_vector_push(&b->components, component);
-}
-
-/* The literal components before the first wildcard; a literal pattern leaves its last one out. */
-static int
-add_prefix(struct builder *b, uint32_t *ret_prefix)
-{
-	const struct policy_pattern *p = b->pattern;
-	struct image_prefix prefix = {.name = IMAGE_NO_STRING};
-	char directory[POLICY_PATH_MAX + 1];
-	const struct policy_piece *last;
-	size_t length = 0;
-	uint32_t n = 0;
-	int r;
-
-	while (n < p->n && p->components[n].kind == POLICY_COMPONENT_LITERAL)
-		n++;
-	if (n > 0 && n == p->n) {
-		last = &p->pieces[p->components[--n].first];
-		r = add_string(b, p->bytes + last->at, last->length, &prefix.name);
-		if (r < 0)
-			return r;
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		const struct policy_piece *piece = &p->pieces[p->components[i].first];
-
-		directory[length++] = '/';
-		memcpy(directory + length, p->bytes + piece->at, piece->length);
-		length += piece->length;
-	}
-	if (length == 0)
-		directory[length++] = '/';
-	r = add_string(b, directory, length, &prefix.directory);
+	r = policy_intern(&b->strings, escaped, size, &id);
 	if (r == 0)
-		r = policy_intern(&b->prefix_keys, &prefix, sizeof(prefix), ret_prefix);
-	if (r < 0 || *ret_prefix < b->prefixes.n)
-		return r;
-	return policy_vector_push(&b->prefixes, prefix);
+		*ret_string = b->strings.keys.items[id].at;
+	return r;
+}
+
+/* --- options and the order of rules ------------------------------------------------------ */
+
+static unsigned
+generosity(const struct policy_options *o)
+{
+	unsigned types = (unsigned)__builtin_popcount(o->types);
+
+	return (unsigned)o->exec << 12 | (unsigned)o->symlinks_beneath << 11 |
+	       (unsigned)o->strict << 9 | (unsigned)(o->owner == POLICY_OWNER_ANY) << 8 |
+	       types << 4 | (unsigned)__builtin_popcount(o->mode);
+}
+
+/* What one rule grants is not to be lost because another one, which grants less, came first. */
+static int
+compare_options(const void *a, const void *b)
+{
+	const struct image_options *x = a, *y = b;
+	unsigned more = generosity(&x->options), other = generosity(&y->options);
+
+	if (more != other)
+		return more > other ? -1 : 1;
+	if (x->options.until != y->options.until)
+		return x->options.until > y->options.until ? -1 : 1;
+	return memcmp(&x->options, &y->options, sizeof(x->options));
 }
 
 static int
-add_pattern(struct builder *b, const char *text, uint32_t length)
+add_options(struct builder *b)
 {
-	struct image_pattern pattern = {.components.first = (uint32_t)b->component_refs.n};
-	struct policy_pattern_error error;
 	int r;
 
-	if (!policy_pattern_parse(text, length, b->pattern, &error))
-		return -EINVAL;
-	for (uint32_t i = 0; i < b->pattern->n; i++) {
-		uint32_t component;
+	for (size_t i = 0; i < b->ast->rules.n; i++) {
+		struct image_options add = {.options = b->ast->rules.items[i].options};
+		uint32_t id;
 
-		r = add_component(b, &b->pattern->components[i], &component);
-		if (r == 0)
-			r = policy_vector_push(&b->component_refs, component);
+		r = policy_intern(&b->options_keys, &add.options, sizeof(add.options), &id);
+		if (r == 0 && id == b->options.n)
+			r = policy_vector_push(&b->options, add);
+		if (r == 0 && id == b->ranks.n)
+			r = policy_vector_push(&b->ranks, 0);
 		if (r < 0)
 			return r;
 	}
-	pattern.components.n = b->pattern->n;
-	r = add_prefix(b, &pattern.prefix);
-	if (r < 0)
-		return r;
-	return policy_vector_push(&b->patterns, pattern);
+	if (b->options.n > 1)
+		qsort(b->options.items, b->options.n, sizeof(b->options.items[0]), compare_options);
+	for (uint32_t i = 0; i < b->options.n; i++) {
+		uint32_t id;
+
+		r = policy_intern(&b->options_keys, &b->options.items[i].options,
+				  sizeof(struct policy_options), &id);
+		if (r < 0)
+			return r;
+		b->ranks.items[id] = i;
+	}
+	return 0;
 }
 
-/* The patterns among these targets become one list. */
-static int
-add_list(struct builder *b, const struct policy_place *place, struct policy_range targets)
+static uint32_t
+rank_of(struct builder *b, const struct policy_ast_rule *rule)
 {
-	struct policy_range list = {.first = (uint32_t)b->patterns.n};
+	uint32_t id = 0;
+
+	(void)policy_intern_find(&b->options_keys, &rule->options, sizeof(rule->options), &id);
+	return b->ranks.items[id];
+}
+
+/* Denies first, then by options, then as they stand. */
+static int
+order_rules(struct builder *b)
+{
+	size_t n = b->ast->rules.n, buckets = 2 * b->options.n;
+	_cleanup_free_ uint32_t *at = calloc(buckets + 1, sizeof(*at));
+	_cleanup_free_ uint32_t *bucket = calloc(n + 1, sizeof(*bucket));
+
+	b->order = calloc(n + 1, sizeof(*b->order));
+	if (!at || !bucket || !b->order)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const struct policy_ast_rule *rule = &b->ast->rules.items[i];
+		bool allows = rule->verdict == POLICY_ALLOW;
+
+		bucket[i] = rank_of(b, rule) + (allows ? (uint32_t)b->options.n : 0);
+		at[bucket[i] + 1]++;
+		b->denies += !allows;
+	}
+	for (size_t i = 0; i < buckets; i++)
+		at[i + 1] += at[i];
+	for (size_t i = 0; i < n; i++)
+		b->order[at[bucket[i]]++] = (uint32_t)i;
+	/* Now at[i] is the end of bucket i. */
+	for (size_t i = 0; i < b->options.n; i++)
+		b->options.items[i].end = at[b->options.n + i];
+	return 0;
+}
+
+/* --- patterns ---------------------------------------------------------------------------- */
+
+static const struct policy_ast_target *
+target_at(const struct builder *b, struct policy_range targets, uint32_t i)
+{
+	return &b->ast->targets.items[targets.first + i];
+}
+
+static unsigned
+variables_in(const struct policy_pattern *p)
+{
+	unsigned variables = 0;
+
+	for (uint32_t i = 0; i < p->n_pieces; i++) {
+		if (p->pieces[i].kind == POLICY_PIECE_USER)
+			variables |= IMAGE_SUBJECT_USER;
+		if (p->pieces[i].kind == POLICY_PIECE_UID)
+			variables |= IMAGE_SUBJECT_UID;
+	}
+	return variables;
+}
+
+/* Where a pattern ends: note it. end: NULL for excepts. */
+struct insertion {
+	struct builder *builder;
+	const struct trie_end *end;
+};
+
+static int
+add_end(void *context, uint32_t node)
+{
+	const struct insertion *insertion = context;
+	struct trie_end end;
+
+	if (!insertion->end)
+		return 0;
+	end = *insertion->end;
+	end.node = node;
+	return policy_vector_push(&insertion->builder->ends.all, end);
+}
+
+/* The patterns among these targets, sets aside. */
+static int
+add_patterns(struct builder *b, const struct policy_place *place, struct policy_range targets,
+	     uint32_t root, bool dots, const struct trie_end *end, unsigned *variables)
+{
+	struct insertion insertion = {b, end};
 
 	for (uint32_t i = 0; i < targets.n; i++) {
-		const struct policy_ast_target *t = &b->ast->targets.items[targets.first + i];
+		const struct policy_ast_target *t = target_at(b, targets, i);
+		struct policy_pattern_error error;
 		int r;
 
 		if (t->is_set)
 			continue;
-		r = add_pattern(b, place->text + t->span.at, t->span.length);
+		if (!policy_pattern_parse(place->text + t->span.at, t->span.length, b->pattern,
+					  &error))
+			return -EINVAL;
+		*variables |= variables_in(b->pattern);
+		r = policy_trie_add(&b->trie, root, b->pattern, dots, add_end, &insertion);
 		if (r < 0)
 			return r;
 	}
-	list.n = (uint32_t)b->patterns.n - list.first;
-	return policy_vector_push(&b->lists, list);
+	return 0;
 }
 
-/* Lists of sets come first: list i is set i. */
 static int
-add_targets(struct builder *b, const struct policy_place *place, struct policy_range targets,
-	    struct policy_range *ret_targets)
+add_root(struct builder *b, uint32_t *ret_number)
 {
-	struct policy_range range = {.first = (uint32_t)b->targets.n};
-	uint32_t sets = 0;
+	uint32_t root;
+	int r = policy_trie_root(&b->trie, &root);
+
+	*ret_number = (uint32_t)b->roots.n;
+	return r < 0 ? r : policy_vector_push(&b->roots, root);
+}
+
+/* --- sets -------------------------------------------------------------------------------- */
+
+static enum use
+use_of(const struct policy_ast_rule *rule)
+{
+	if (rule->verdict == POLICY_DENY)
+		return USE_DENY;
+	return rule->options.hidden ? USE_HIDDEN : USE_ALLOW;
+}
+
+static void
+note_uses(const struct builder *b, struct policy_range targets, enum use use, bool (*uses)[USES])
+{
+	for (uint32_t i = 0; i < targets.n; i++)
+		if (target_at(b, targets, i)->is_set)
+			uses[target_at(b, targets, i)->set][use] = true;
+}
+
+static int
+add_list(struct builder *b, const struct policy_ast_set *ast, struct set *set, enum use use)
+{
+	uint32_t list = (uint32_t)b->tree.lists.n;
+	const struct trie_end end = {
+		.allows = use != USE_DENY,
+		.entry = {IMAGE_NONE, list},
+	};
+	int r = policy_vector_push(&b->tree.lists,
+				   ((struct image_list){.denies = use == USE_DENY}));
+
+	set->lists[use] = list;
+	if (r < 0)
+		return r;
+	return add_patterns(b, &ast->place, ast->targets, b->roots.items[0], use != USE_ALLOW, &end,
+			    &set->variables);
+}
+
+static int
+add_sets(struct builder *b)
+{
+	size_t n = b->ast->sets.n;
+	_cleanup_free_ bool(*uses)[USES] = calloc(n + 1, sizeof(*uses));
 	int r = 0;
 
-	for (uint32_t i = 0; i < targets.n; i++)
-		sets += b->ast->targets.items[targets.first + i].is_set;
-	if (sets < targets.n) {
-		r = policy_vector_push(&b->targets, (uint32_t)b->lists.n);
-		if (r == 0)
-			r = add_list(b, place, targets);
+	b->sets = calloc(n + 1, sizeof(*b->sets));
+	if (!uses || !b->sets)
+		return -ENOMEM;
+	for (size_t i = 0; i < b->ast->rules.n; i++) {
+		const struct policy_ast_rule *rule = &b->ast->rules.items[i];
+
+		note_uses(b, rule->targets, use_of(rule), uses);
+		note_uses(b, rule->excepts, USE_EXCEPT, uses);
 	}
-	for (uint32_t i = 0; r == 0 && i < targets.n; i++)
-		if (b->ast->targets.items[targets.first + i].is_set)
-			r = policy_vector_push(&b->targets,
-					       b->ast->targets.items[targets.first + i].set);
-	range.n = (uint32_t)b->targets.n - range.first;
-	*ret_targets = range;
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		const struct policy_ast_set *ast = &b->ast->sets.items[i];
+		struct set *set = &b->sets[i];
+
+		set->root = IMAGE_NONE;
+		for (enum use use = 0; r == 0 && use < USE_EXCEPT; use++)
+			if (uses[i][use])
+				r = add_list(b, ast, set, use);
+		if (r == 0 && uses[i][USE_EXCEPT])
+			r = add_root(b, &set->root);
+		if (r == 0 && uses[i][USE_EXCEPT])
+			r = add_patterns(b, &ast->place, ast->targets, b->roots.items[set->root],
+					 true, NULL, &set->variables);
+	}
+	return r;
+}
+
+/* --- rules ------------------------------------------------------------------------------- */
+
+/* One root for the patterns of the rule itself, and those of the sets. */
+static int
+add_excepts(struct builder *b, const struct policy_ast_rule *rule, struct policy_range *ret_range,
+	    unsigned *variables)
+{
+	struct policy_range range = {.first = (uint32_t)b->excepts.n};
+	uint32_t sets = 0, root;
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < rule->excepts.n; i++) {
+		const struct policy_ast_target *t = target_at(b, rule->excepts, i);
+
+		if (!t->is_set)
+			continue;
+		sets++;
+		*variables |= b->sets[t->set].variables;
+		r = policy_vector_push(&b->excepts, b->sets[t->set].root);
+	}
+	if (r == 0 && sets < rule->excepts.n) {
+		r = add_root(b, &root);
+		if (r == 0)
+			r = policy_vector_push(&b->excepts, root);
+		if (r == 0)
+			r = add_patterns(b, &rule->place, rule->excepts, b->roots.items[root], true,
+					 NULL, variables);
+	}
+	range.n = (uint32_t)b->excepts.n - range.first;
+	*ret_range = range;
+	return r;
+}
+
+/* The same words after `except` in many rules are one tree. */
+static int
+find_excepts(struct builder *b, const struct policy_ast_rule *rule, struct policy_range *ret_range,
+	     unsigned *variables)
+{
+	const struct policy_ast_target *first, *last;
+	struct policy_range range;
+	unsigned found = 0;
+	uint32_t id;
+	int r;
+
+	if (rule->excepts.n == 0)
+		return 0;
+	first = target_at(b, rule->excepts, 0);
+	last = target_at(b, rule->excepts, rule->excepts.n - 1);
+	r = policy_intern(&b->except_keys, rule->place.text + first->span.at,
+			  last->span.at + last->span.length - first->span.at, &id);
+	if (r < 0)
+		return r;
+	if (id == b->except_ranges.n) {
+		r = add_excepts(b, rule, &range, &found);
+		if (r == 0)
+			r = policy_vector_push(&b->except_ranges, range);
+		if (r == 0)
+			r = policy_vector_push(&b->except_variables, found);
+		if (r < 0)
+			return r;
+	}
+	*ret_range = b->except_ranges.items[id];
+	*variables |= b->except_variables.items[id];
+	return 0;
+}
+
+static int
+add_targets(struct builder *b, const struct policy_ast_rule *rule, uint32_t number,
+	    uint32_t subject, unsigned *variables)
+{
+	const struct trie_end end = {
+		.allows = rule->verdict == POLICY_ALLOW,
+		.entry = {subject, number},
+	};
+	int r = add_patterns(b, &rule->place, rule->targets, b->roots.items[0],
+			     use_of(rule) != USE_ALLOW, &end, variables);
+
+	for (uint32_t i = 0; r == 0 && i < rule->targets.n; i++) {
+		const struct policy_ast_target *t = target_at(b, rule->targets, i);
+		struct trie_end list_end = end;
+
+		if (!t->is_set)
+			continue;
+		*variables |= b->sets[t->set].variables;
+		list_end.node = b->sets[t->set].lists[use_of(rule)];
+		r = policy_vector_push(&b->list_ends.all, list_end);
+	}
 	return r;
 }
 
 static int
-compare_atoms(const void *a, const void *b)
+add_note(struct builder *b, const struct policy_ast_rule *rule, uint32_t *ret_note)
 {
-	const struct image_atom *x = a, *y = b;
+	struct image_note note = {IMAGE_NONE, IMAGE_NONE};
+	int r = 0;
 
-	if (x->kind != y->kind)
-		return x->kind < y->kind ? -1 : 1;
-	return x->id < y->id ? -1 : x->id > y->id;
+	*ret_note = IMAGE_NONE;
+	if (rule->id.length == 0 && rule->because.length == 0)
+		return 0;
+	if (rule->id.length > 0)
+		r = add_escaped(b, rule->place.text + rule->id.at, rule->id.length, &note.id);
+	if (r == 0 && rule->because.length > 0)
+		r = add_escaped(b, rule->place.text + rule->because.at, rule->because.length,
+				&note.because);
+	*ret_note = (uint32_t)b->notes.n;
+	return r < 0 ? r : policy_vector_push(&b->notes, note);
 }
 
-/* Sorted, each once, without `any`: equal conjunctions are one subject. */
-static int
-add_subject(struct builder *b, const struct policy_ast_conjunction *c, uint32_t *ret_subject)
+/* What a rule covers beyond what it says. */
+static unsigned
+covered_verbs(const struct policy_ast_rule *rule)
 {
-	struct image_subject subject = {.atoms.first = (uint32_t)b->atoms.n};
-	struct image_atom *atoms;
-	uint32_t n = 0, unique = 0;
-	int r;
+	unsigned verbs = rule->verbs;
 
-	/* One more: there is something to point at when all is `any`. */
-	r = policy_vector_reserve(&b->atoms, (size_t)c->atoms.n + 1);
-	if (r < 0)
-		return r;
-	atoms = b->atoms.items + b->atoms.n;
-	for (uint32_t i = 0; i < c->atoms.n; i++) {
-		const struct policy_ast_atom *atom = &b->ast->atoms.items[c->atoms.first + i];
-
-		if (atom->kind != POLICY_ATOM_ANY)
-			atoms[n++] = (struct image_atom){atom->kind, atom->id};
-	}
-	qsort(atoms, n, sizeof(atoms[0]), compare_atoms);
-	for (uint32_t i = 0; i < n; i++)
-		if (i == 0 || compare_atoms(&atoms[i], &atoms[unique - 1]) != 0)
-			atoms[unique++] = atoms[i];
-	r = policy_intern(&b->subject_keys, atoms, unique * sizeof(atoms[0]), ret_subject);
-	if (r < 0 || *ret_subject < b->subjects.n)
-		return r;
-	subject.atoms.n = unique;
-	b->atoms.n += unique;
-	r = policy_vector_push(&b->subjects, subject);
-	if (r < 0)
-		return r;
-	return policy_vector_push(&b->last_rule, NO_RULE_YET);
+	if (verbs & POLICY_READ)
+		verbs |= POLICY_STAT;
+	if (rule->verdict == POLICY_DENY && (verbs & POLICY_WRITE))
+		verbs |= POLICY_CREATE;
+	return verbs;
 }
 
 static int
-add_who(struct builder *b, const struct policy_ast_rule *rule, uint32_t number)
+add_rule(struct builder *b, const struct policy_ast_rule *rule)
 {
-	for (uint32_t i = 0; i < rule->who.n; i++) {
-		const struct policy_ast_conjunction *c =
-			&b->ast->conjunctions.items[rule->who.first + i];
-		uint32_t subject;
-		int r;
-
-		if (c->inert)
-			continue;
-		r = add_subject(b, c, &subject);
-		if (r < 0)
-			return r;
-		if (b->last_rule.items[subject] == number)
-			continue;
-		b->last_rule.items[subject] = number;
-		r = policy_vector_push(&b->pairs, (struct pair){subject, number});
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int
-add_rule(struct builder *b, const struct policy_ast_rule *rule, const struct policy_source *sources)
-{
-	const char *name = sources[rule->place.source].name, *text = rule->place.text;
-	uint32_t length = rule->place.length;
+	const char *name = b->sources[rule->place.source].name;
+	uint32_t number = (uint32_t)b->rules.n, subject;
 	struct image_rule add = {
-		.verdict = (uint8_t)rule->verdict,
-		.verbs = (uint8_t)rule->verbs,
 		.line = rule->place.line,
+		.verbs = (uint8_t)rule->verbs,
+		.covers = (uint8_t)covered_verbs(rule),
+		.expires = rule->options.until != POLICY_FOREVER,
+		.options = rank_of(b, rule),
 	};
-	int r;
+	unsigned flags = rule->verdict == POLICY_ALLOW ? IMAGE_SUBJECT_ALLOWS : 0;
+	int r = 0;
 
-	while (length > 0 && (*text == ' ' || *text == '\t')) {
-		text++;
-		length--;
-	}
-	r = b->file_source == rule->place.source ? 0 : add_escaped(b, name, strlen(name), &b->file);
+	if (b->file_source != rule->place.source)
+		r = add_escaped(b, name, strlen(name), &b->file);
 	b->file_source = rule->place.source;
 	add.file = b->file;
 	if (r == 0)
-		r = add_escaped(b, text, length, &add.text);
+		r = add_note(b, rule, &add.note);
 	if (r == 0)
-		r = add_targets(b, &rule->place, rule->targets, &add.targets);
-	if (r == 0)
-		r = add_targets(b, &rule->place, rule->excepts, &add.excepts);
-	if (r == 0)
-		r = add_who(b, rule, (uint32_t)b->rules.n);
-	if (r < 0)
-		return r;
-	return policy_vector_push(&b->rules, add);
-}
-
-/* Give each subject its denies and its allows: count, lay out, fill. */
-static int
-sort_rules(struct builder *b)
-{
-	uint32_t at = 0;
-	int r = policy_vector_reserve(&b->subject_rules, b->pairs.n);
-
-	if (r < 0)
-		return r;
-	b->subject_rules.n = b->pairs.n;
-	for (int pass = 0; pass < 2; pass++) {
-		for (size_t i = 0; i < b->pairs.n; i++) {
-			const struct pair *pair = &b->pairs.items[i];
-			struct image_subject *s = &b->subjects.items[pair->subject];
-			bool deny = b->rules.items[pair->rule].verdict == POLICY_DENY;
-			struct policy_range *range = deny ? &s->denies : &s->allows;
-
-			if (pass == 1)
-				b->subject_rules.items[range->first + range->n] = pair->rule;
-			range->n++;
-		}
-		for (size_t i = 0; pass == 0 && i < b->subjects.n; i++) {
-			struct image_subject *s = &b->subjects.items[i];
-
-			s->denies.first = at;
-			s->allows.first = at + s->denies.n;
-			at = s->allows.first + s->allows.n;
-			s->denies.n = s->allows.n = 0;
-		}
+		r = policy_subjects_add(&b->subjects, b->ast, rule->who, &subject);
+	if (r == 0 && subject != IMAGE_NONE) {
+		r = find_excepts(b, rule, &add.excepts, &flags);
+		if (r == 0)
+			r = add_targets(b, rule, number, subject, &flags);
+		b->subjects.subjects.items[subject].flags |= flags;
 	}
-	return 0;
+	return r < 0 ? r : policy_vector_push(&b->rules, add);
 }
+
+/* --- all of it --------------------------------------------------------------------------- */
 
 static int
 write_image(struct builder *b, void **ret_bytes, size_t *ret_size)
 {
+#define ITEMS(vector)                                                                              \
+	{                                                                                          \
+		(vector).items, (vector).n                                                         \
+	}
 	const struct {
 		const void *items;
 		size_t n;
 	} sections[SECTIONS] = {
-		[SECTION_SUBJECTS] = {b->subjects.items, b->subjects.n},
-		[SECTION_ATOMS] = {b->atoms.items, b->atoms.n},
-		[SECTION_SUBJECT_RULES] = {b->subject_rules.items, b->subject_rules.n},
-		[SECTION_RULES] = {b->rules.items, b->rules.n},
-		[SECTION_TARGETS] = {b->targets.items, b->targets.n},
-		[SECTION_LISTS] = {b->lists.items, b->lists.n},
-		[SECTION_PATTERNS] = {b->patterns.items, b->patterns.n},
-		[SECTION_COMPONENT_REFS] = {b->component_refs.items, b->component_refs.n},
-		[SECTION_COMPONENTS] = {b->components.items, b->components.n},
-		[SECTION_PIECES] = {b->pieces.items, b->pieces.n},
-		[SECTION_PREFIXES] = {b->prefixes.items, b->prefixes.n},
-		[SECTION_STRINGS] = {b->strings.bytes.items, b->strings.bytes.n},
+		[SECTION_CLASSES] = ITEMS(b->trie.classes),
+		[SECTION_SUBJECTS] = ITEMS(b->subjects.subjects),
+		[SECTION_CONJUNCTIONS] = ITEMS(b->subjects.conjunctions),
+		[SECTION_ATOMS] = ITEMS(b->subjects.atoms),
+		[SECTION_RULES] = ITEMS(b->rules),
+		[SECTION_OPTIONS] = ITEMS(b->options),
+		[SECTION_NOTES] = ITEMS(b->notes),
+		[SECTION_EXCEPTS] = ITEMS(b->excepts),
+		[SECTION_NODES] = ITEMS(b->tree.nodes),
+		[SECTION_SLOTS] = ITEMS(b->tree.slots),
+		[SECTION_WILDS] = ITEMS(b->tree.wilds),
+		[SECTION_ENTRIES] = ITEMS(b->tree.entries),
+		[SECTION_LISTS] = ITEMS(b->tree.lists),
+		[SECTION_COMPONENTS] = ITEMS(b->trie.components),
+		[SECTION_PIECES] = ITEMS(b->trie.pieces),
+		[SECTION_STRINGS] = ITEMS(b->strings.bytes),
 	};
-	struct image_header header = {.magic = {0}, .version = IMAGE_VERSION};
+#undef ITEMS
+	struct image_header header = {
+		.magic = {0},
+		.version = IMAGE_VERSION,
+		.denies = b->denies,
+		.roots = (uint32_t)b->roots.n,
+	};
 	uint64_t at[SECTIONS], size;
 	char *bytes;
 
 	memcpy(header.magic, IMAGE_MAGIC, sizeof(header.magic));
-	for (size_t i = 0; i < SECTIONS; i++)
+	for (size_t i = 0; i < SECTIONS; i++) {
+		if (sections[i].n > IMAGE_BYTES_MAX)
+			return -EFBIG;
 		header.counts[i] = (uint32_t)sections[i].n;
+	}
 	size = policy_image_layout(header.counts, at);
 	if (size > IMAGE_BYTES_MAX)
 		return -EFBIG;
@@ -407,51 +534,65 @@ write_image(struct builder *b, void **ret_bytes, size_t *ret_size)
 static void
 builder_free(struct builder *b)
 {
-	policy_intern_free(&b->strings);
-	policy_intern_free(&b->component_keys);
-	policy_intern_free(&b->subject_keys);
-	policy_intern_free(&b->prefix_keys);
-	policy_vector_free(&b->subjects);
-	policy_vector_free(&b->atoms);
-	policy_vector_free(&b->subject_rules);
-	policy_vector_free(&b->rules);
-	policy_vector_free(&b->targets);
-	policy_vector_free(&b->lists);
-	policy_vector_free(&b->patterns);
-	policy_vector_free(&b->component_refs);
-	policy_vector_free(&b->components);
-	policy_vector_free(&b->pieces);
-	policy_vector_free(&b->prefixes);
-	policy_vector_free(&b->last_rule);
-	policy_vector_free(&b->pairs);
 	free(b->pattern);
-	free(b->key);
+	free(b->order);
+	free(b->sets);
+	policy_intern_free(&b->strings);
+	policy_intern_free(&b->options_keys);
+	policy_intern_free(&b->except_keys);
+	policy_subjects_free(&b->subjects);
+	policy_trie_free(&b->trie);
+	policy_vector_free(&b->ends.all);
+	policy_vector_free(&b->list_ends.all);
+	policy_trie_image_free(&b->tree);
+	policy_vector_free(&b->rules);
+	policy_vector_free(&b->options);
+	policy_vector_free(&b->ranks);
+	policy_vector_free(&b->notes);
+	policy_vector_free(&b->roots);
+	policy_vector_free(&b->excepts);
+	policy_vector_free(&b->except_ranges);
+	policy_vector_free(&b->except_variables);
 }
 
 int
 policy_build(const struct policy_ast *ast, const struct policy_source *sources, void **ret_bytes,
-	     size_t *ret_size)
+	     size_t *ret_size, uint32_t **ret_order)
 {
 	_cleanup_(builder_free) struct builder b = {
 		.ast = ast,
+		.sources = sources,
 		.file_source = UINT32_MAX,
 		.pattern = malloc(sizeof(*b.pattern)),
-		.key = malloc(POLICY_PIECES_MAX + POLICY_NAME_MAX_BYTES),
 	};
-	uint32_t empty;
+	uint32_t id;
 	int r;
 
-	if (!b.pattern || !b.key)
+	if (!b.pattern)
 		return -ENOMEM;
-	/* The section of strings is never empty. */
-	r = add_string(&b, "", 0, &empty);
-	for (size_t i = 0; r == 0 && i < ast->sets.n; i++)
-		r = add_list(&b, &ast->sets.items[i].place, ast->sets.items[i].targets);
-	for (size_t i = 0; r == 0 && i < ast->rules.n; i++)
-		r = add_rule(&b, &ast->rules.items[i], sources);
+	b.trie.strings = b.subjects.strings = &b.strings;
+	/* The section of strings is never empty, and the first root is that of the targets. */
+	r = policy_intern(&b.strings, "", 0, &id);
 	if (r == 0)
-		r = sort_rules(&b);
+		r = add_root(&b, &id);
+	if (r == 0)
+		r = add_options(&b);
+	if (r == 0)
+		r = order_rules(&b);
+	if (r == 0)
+		r = add_sets(&b);
+	for (size_t i = 0; r == 0 && i < ast->rules.n; i++)
+		r = add_rule(&b, &ast->rules.items[b.order[i]]);
+	if (r == 0)
+		r = policy_trie_emit(&b.trie, b.roots.items, b.roots.n, &b.ends, &b.list_ends,
+				     &b.tree);
 	if (r < 0)
 		return r;
-	return write_image(&b, ret_bytes, ret_size);
+	policy_subjects_sort(&b.subjects);
+	r = write_image(&b, ret_bytes, ret_size);
+	if (r < 0)
+		return r;
+	*ret_order = b.order;
+	b.order = NULL;
+	return 0;
 }

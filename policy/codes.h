@@ -54,7 +54,8 @@
 	X(47, ERROR, UNSTABLE, "the files keep changing while they are read")                      \
 	X(48, ERROR, CLASS, "'%' is not a character class")                                        \
 	X(49, ERROR, BRACES, "'%' is not a list of alternatives")                                  \
-	X(50, ERROR, VARIABLE, "unknown variable '%'")
+	X(50, ERROR, VARIABLE, "unknown variable '%'")                                             \
+	X(70, ERROR, EXPECT, "expected %")
 
 enum policy_code {
 #define X(number, severity, name, message) POLICY_CODE_##name = number,

@@ -4,7 +4,10 @@
 #include "ast.h"
 #include "build.h"
 #include "dropin.h"
-#include "format.h"
+#include "expect.h"
+#include "match.h"
+#include "reach.h"
+#include "review.h"
 
 static void
 too_large(struct policy_report *report, const char *what)
@@ -15,45 +18,106 @@ too_large(struct policy_report *report, const char *what)
 			  "fewer rules with wider patterns");
 }
 
-static int
-count_reach(void *context, const struct policy_reach *reach)
+static void
+report_prefixes(const struct policy_ast_rule *rule, struct policy_report *report)
 {
-	(void)context;
-	(void)reach;
-	return 0;
+	policy_report_add(report, POLICY_CODE_PREFIXES, &rule->place, rule->who_span, NULL,
+			  "name a directory and '*' or '**' instead of single files");
 }
 
-static void
-report_prefixes(const struct policy_ast *ast, const struct policy_ast_rule *rule,
-		struct policy_report *report)
-{
-	const struct policy_ast_conjunction *c = &ast->conjunctions.items[rule->who.first];
-	struct policy_span who = ast->atoms.items[c->atoms.first].span;
+/* How many prefixes each subject has. */
+struct counts {
+	const struct policy_image *image;
+	uint32_t *order;
+	struct count {
+		uint32_t prefixes;
+		uint32_t last; /* number of the last of them */
+		uint32_t rule; /* that it came from, in the tree of statements */
+	} * subjects;
+};
 
-	policy_report_add(report, POLICY_CODE_PREFIXES, &rule->place, who, NULL,
-			  "name a directory and '*' or '**' instead of single files");
+static int
+count_prefix(void *context, const struct policy_prefix *prefix, const struct image_entry *entry)
+{
+	struct counts *counts = context;
+	struct count *count = &counts->subjects[entry->subject];
+
+	if (image_verdict(counts->image, entry->rule) == POLICY_DENY)
+		return 0;
+	if (count->prefixes > 0 && count->last == prefix->number)
+		return 0;
+	count->prefixes++;
+	count->last = prefix->number;
+	if (count->prefixes == 1 || counts->order[entry->rule] < count->rule)
+		count->rule = counts->order[entry->rule];
+	return 0;
 }
 
 /* More places than a worker can hold are better found now than when the first peer connects. */
 static int
-check_reach(const struct policy_ast *ast, struct policy_report *report, const void *bytes,
-	    size_t size)
+check_reach(const struct policy_ast *ast, struct policy_report *report,
+	    const struct policy_image *image, uint32_t *order)
 {
+	uint32_t n = image_count(image, SECTION_SUBJECTS);
+	struct counts counts = {image, order, calloc((size_t)n + 1, sizeof(struct count))};
+	int r = -ENOMEM;
+
+	if (counts.subjects)
+		r = policy_each_prefix(image, NULL, count_prefix, &counts);
+	for (uint32_t s = 0; r == 0 && s < n; s++)
+		if (counts.subjects[s].prefixes > POLICY_PREFIXES_MAX)
+			report_prefixes(&ast->rules.items[counts.subjects[s].rule], report);
+	free(counts.subjects);
+	return r;
+}
+
+/* What the review asks: which rules say something of a path? */
+struct finder {
+	const struct policy_image *image;
+	const uint32_t *order;
+	enum policy_verdict verdict;
+	policy_candidate_fn *fn;
+	void *context;
+};
+
+static bool
+found(void *context, uint32_t rule)
+{
+	const struct finder *f = context;
+
+	return f->fn(f->context, f->order[rule]);
+}
+
+static bool
+find_rules(const void *index, enum policy_verdict verdict, const char *path, size_t length,
+	   policy_candidate_fn *fn, void *context)
+{
+	struct finder f = *(const struct finder *)index;
+
+	f.fn = fn;
+	f.context = context;
+	return policy_each_match(f.image, path, length, verdict, found, &f);
+}
+
+/* What can only be said of the policy as a whole, once there is an image of it. */
+static int
+check_image(const struct policy_ast *ast, struct policy_report *report, unsigned flags,
+	    const void *bytes, size_t size, uint32_t *order)
+{
+	struct finder index = {.order = order};
 	struct policy_image *image;
 	int r = policy_image_from_memory(bytes, size, &image);
 
 	if (r < 0)
 		return r;
-	for (uint32_t s = 0; s < image_count(image, SECTION_SUBJECTS); s++) {
-		if (policy_reach(image, &s, 1, count_reach, NULL) != -E2BIG)
-			continue;
-		report_prefixes(
-			ast,
-			&ast->rules.items[image->subject_rules[image->subjects[s].allows.first]],
-			report);
-	}
+	index.image = image;
+	r = check_reach(ast, report, image, order);
+	if (r == 0)
+		r = policy_expect(ast, image, report);
+	if (r == 0)
+		r = policy_review(ast, report, flags, find_rules, &index);
 	policy_image_free(image);
-	return 0;
+	return r;
 }
 
 static unsigned long
@@ -64,9 +128,10 @@ errors(const struct policy_report *report)
 
 static int
 compile(struct policy_ast *ast, struct policy_report *report, const struct policy_source *sources,
-	size_t n, void **ret_bytes, size_t *ret_size)
+	size_t n, unsigned flags, void **ret_bytes, size_t *ret_size)
 {
 	_cleanup_free_ void *bytes = NULL;
+	_cleanup_free_ uint32_t *order = NULL;
 	size_t size = 0;
 	int r = 0;
 
@@ -84,13 +149,13 @@ compile(struct policy_ast *ast, struct policy_report *report, const struct polic
 	if (r == 0 && errors(report) > 0)
 		return -EBADMSG;
 	if (r == 0)
-		r = policy_build(ast, sources, &bytes, &size);
+		r = policy_build(ast, sources, &bytes, &size, &order);
 	if (r == -EFBIG) {
 		too_large(report, "more than 1 GiB of image");
 		return -EBADMSG;
 	}
 	if (r == 0)
-		r = check_reach(ast, report, bytes, size);
+		r = check_image(ast, report, flags, bytes, size, order);
 	if (r < 0)
 		return r;
 	if (errors(report) > 0)
@@ -102,8 +167,8 @@ compile(struct policy_ast *ast, struct policy_report *report, const struct polic
 }
 
 int
-policy_compile(const struct policy_source *sources, size_t n, struct policy_diag *diag,
-	       void **ret_bytes, size_t *ret_size)
+policy_compile(const struct policy_source *sources, size_t n, unsigned flags,
+	       struct policy_diag *diag, void **ret_bytes, size_t *ret_size)
 {
 	_cleanup_free_ struct policy_report *report = calloc(1, sizeof(*report));
 	struct policy_ast ast = {0};
@@ -112,7 +177,7 @@ policy_compile(const struct policy_source *sources, size_t n, struct policy_diag
 	if (!report)
 		return -ENOMEM;
 	report->sources = sources;
-	r = compile(&ast, report, sources, n, ret_bytes, ret_size);
+	r = compile(&ast, report, sources, n, flags, ret_bytes, ret_size);
 	policy_report_flush(report, diag);
 	policy_ast_free(&ast);
 	return r;

@@ -1,253 +1,290 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
-#include "format.h"
 #include "match.h"
-#include "words.h"
 
-static bool
-atom_holds(const struct image_atom *atom, const struct policy_peer *peer)
-{
-	if (atom->kind == POLICY_ATOM_USER)
-		return peer->has_uid && peer->uid == atom->id;
-	if (peer->has_gid && peer->gid == atom->id)
-		return true;
-	for (size_t i = 0; i < peer->n_groups; i++)
-		if (peer->groups[i] == atom->id)
-			return true;
-	return false;
-}
-
-int
-policy_subjects(const struct policy_image *image, const struct policy_peer *peer, uint32_t *ids,
-		size_t max, size_t *ret_n)
-{
-	size_t n = 0;
-
-	for (uint32_t s = 0; s < image_count(image, SECTION_SUBJECTS); s++) {
-		struct policy_range atoms = image->subjects[s].atoms;
-		bool holds = true;
-
-		for (uint32_t i = 0; i < atoms.n && holds; i++)
-			holds = atom_holds(&image->atoms[atoms.first + i], peer);
-		if (!holds)
-			continue;
-		if (n == max)
-			return -E2BIG;
-		ids[n++] = s;
-	}
-	*ret_n = n;
-	return 0;
-}
-
-enum policy_scope
-policy_scope(const struct policy_image *image, const uint32_t *ids, size_t n)
-{
-	enum policy_scope scope = POLICY_SCOPE_NONE;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct image_subject *s;
-
-		if (ids[i] >= image_count(image, SECTION_SUBJECTS))
-			continue;
-		s = &image->subjects[ids[i]];
-		if (s->allows.n == 0)
-			continue;
-		if (s->atoms.n > 0)
-			return POLICY_SCOPE_OWN;
-		scope = POLICY_SCOPE_ANY;
-	}
-	return scope;
-}
-
-/* What a rule covers beyond what it says. */
-static unsigned
-covered_verbs(const struct image_rule *rule)
-{
-	unsigned verbs = rule->verbs;
-
-	if (verbs & POLICY_READ)
-		verbs |= POLICY_STAT;
-	if (rule->verdict == POLICY_DENY && (verbs & POLICY_WRITE))
-		verbs |= POLICY_CREATE;
-	return verbs;
-}
-
-/* The first pattern of the targets that matches, or NULL. */
-static const struct image_pattern *
-find_target(const struct policy_image *image, struct policy_range targets,
-	    const struct policy_split *split, bool dots)
-{
-	for (uint32_t t = 0; t < targets.n; t++) {
-		struct policy_range list = image->lists[image->targets[targets.first + t]];
-
-		for (uint32_t i = 0; i < list.n; i++) {
-			const struct image_pattern *pattern = &image->patterns[list.first + i];
-
-			if (policy_pattern_matches(image, pattern, split, dots))
-				return pattern;
-		}
-	}
-	return NULL;
-}
-
-/* The lowest matching rule below `best` among these of one subject, else `best`. */
-static uint32_t
-first_rule(const struct policy_image *image, struct policy_range rules,
-	   const struct policy_split *split, unsigned verbs, uint32_t best, uint32_t *ret_prefix)
-{
-	for (uint32_t i = 0; i < rules.n; i++) {
-		uint32_t number = image->subject_rules[rules.first + i];
-		const struct image_rule *rule = &image->rules[number];
-		bool deny = rule->verdict == POLICY_DENY;
-		unsigned common = covered_verbs(rule) & verbs;
-		const struct image_pattern *pattern;
-
-		if (number >= best)
-			break;
-		if (deny ? common == 0 : common != verbs)
-			continue;
-		pattern = find_target(image, rule->targets, split, deny);
-		if (!pattern || find_target(image, rule->excepts, split, true))
-			continue;
-		*ret_prefix = pattern->prefix;
-		return number;
-	}
-	return best;
-}
-
-void
-policy_decide(const struct policy_image *image, const uint32_t *ids, size_t n, const char *path,
-	      size_t length, unsigned verbs, struct policy_decision *ret_decision)
-{
-	uint32_t best = POLICY_NO_RULE, prefix = 0;
+/* One question, and the best answer so far. */
+struct decide {
+	const struct policy_image *image;
+	const struct policy_identity *identity;
+	const struct policy_request *request;
 	struct policy_split split;
-
-	*ret_decision = (struct policy_decision){.rule = POLICY_NO_RULE};
-	if (verbs == 0 || (verbs & ~(unsigned)POLICY_VERBS_ALL) ||
-	    !policy_split(path, length, &split))
-		return;
-	for (size_t i = 0; i < n; i++) {
-		/* A number of another image: its denies cannot be known. */
-		if (ids[i] >= image_count(image, SECTION_SUBJECTS))
-			return;
-		best = first_rule(image, image->subjects[ids[i]].denies, &split, verbs, best,
-				  &prefix);
-	}
-	ret_decision->rule = best;
-	if (best != POLICY_NO_RULE)
-		return;
-	for (size_t i = 0; i < n; i++)
-		best = first_rule(image, image->subjects[ids[i]].allows, &split, verbs, best,
-				  &prefix);
-	if (best == POLICY_NO_RULE)
-		return;
-	ret_decision->verdict = POLICY_ALLOW;
-	ret_decision->rule = best;
-	ret_decision->prefix = prefix;
-}
-
-struct reached {
-	uint32_t prefix;
-	unsigned verbs;
-	bool recursive;
+	int64_t steps;
+	bool exhausted;
+	uint32_t deny;           /* the first rule that denies, or POLICY_NO_RULE */
+	uint32_t allow;          /* likewise, from request->from on */
+	struct walk_place place; /* where the pattern of `allow` ended */
+	struct walk walk;
+	struct walk except; /* within a step of `walk` */
 };
 
 static bool
-is_recursive(const struct policy_image *image, const struct image_pattern *pattern)
+is_excepted(struct decide *d, const struct image_rule *rule)
 {
-	for (uint32_t i = 0; i < pattern->components.n; i++) {
-		uint32_t ref = image->component_refs[pattern->components.first + i];
+	for (uint32_t i = 0; i < rule->excepts.n; i++) {
+		struct walk_place place;
 
-		if (image->components[ref].kind == POLICY_COMPONENT_GLOBSTAR)
-			return true;
+		policy_walk_start(&d->except, d->image, d->identity, &d->split,
+				  d->image->excepts[rule->excepts.first + i], &d->steps);
+		while (policy_walk_next(&d->except, &place))
+			if (d->image->nodes[place.node].flags & IMAGE_NODE_ENDS)
+				return true;
+		d->exhausted |= d->except.exhausted;
 	}
 	return false;
 }
 
-/* Keep the table in the order of prefixes. */
-static int
-add_reached(struct reached *table, size_t *n, struct reached add)
+static bool
+is_over(const struct policy_image *image, const struct image_rule *rule, int32_t day)
 {
-	size_t low = 0, high = *n;
+	return rule->expires && day != POLICY_NO_DAY &&
+	       image->options[rule->options].options.until < day;
+}
 
+static void
+consider(struct decide *d, uint32_t number, const struct walk_place *place)
+{
+	const struct image_rule *rule = &d->image->rules[number];
+	bool denies = image_verdict(d->image, number) == POLICY_DENY;
+	unsigned verbs = d->request->verbs, common = rule->covers & verbs;
+
+	if (denies ? number >= d->deny : number >= d->allow || number < d->request->from)
+		return;
+	if (denies ? common == 0 : common != verbs)
+		return;
+	if (is_over(d->image, rule, d->request->day) || is_excepted(d, rule))
+		return;
+	if (denies) {
+		d->deny = number;
+	} else {
+		d->allow = number;
+		d->place = *place;
+	}
+}
+
+/* The first of these entries for this subject or a higher one. */
+static uint32_t
+find_entry(struct decide *d, uint32_t subject, uint32_t low, uint32_t high)
+{
 	while (low < high) {
-		size_t middle = (low + high) / 2;
+		uint32_t middle = low + (high - low) / 2;
 
-		if (table[middle].prefix < add.prefix)
+		d->steps--;
+		if (d->image->entries[middle].subject < subject)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	if (low < *n && table[low].prefix == add.prefix) {
-		table[low].verbs |= add.verbs;
-		table[low].recursive |= add.recursive;
-		return 0;
-	}
-	if (*n == POLICY_PREFIXES_MAX)
-		return -E2BIG;
-	memmove(table + low + 1, table + low, (*n - low) * sizeof(table[0]));
-	table[low] = add;
-	(*n)++;
-	return 0;
+	return low;
 }
 
-static int
-add_rule(const struct policy_image *image, const struct image_rule *rule, struct reached *table,
-	 size_t *n)
+/* Entries of rules, sorted by subject; the shorter of the two lists is gone through. */
+static void
+consider_entries(struct decide *d, uint32_t at, uint32_t end, const struct walk_place *place)
 {
-	for (uint32_t t = 0; t < rule->targets.n; t++) {
-		struct policy_range list = image->lists[image->targets[rule->targets.first + t]];
+	const struct image_entry *entries = d->image->entries;
+	size_t n = d->identity->n_subjects;
 
-		for (uint32_t i = 0; i < list.n; i++) {
-			const struct image_pattern *pattern = &image->patterns[list.first + i];
-			struct reached add = {pattern->prefix, covered_verbs(rule),
-					      is_recursive(image, pattern)};
-			int r = add_reached(table, n, add);
+	if (end - at <= 16 * (n + 1)) {
+		d->steps -= (end - at) / 4;
+		for (; at < end; at++)
+			if (policy_identity_is(d->identity, entries[at].subject))
+				consider(d, entries[at].rule, place);
+		return;
+	}
+	for (size_t i = 0; i < n && at < end && d->steps >= 0; i++) {
+		uint32_t subject = d->identity->subjects[i];
 
-			if (r < 0)
-				return r;
+		at = find_entry(d, subject, at, end);
+		for (; at < end && entries[at].subject == subject && d->steps >= 0; at++) {
+			d->steps--;
+			consider(d, entries[at].rule, place);
 		}
 	}
-	return 0;
 }
 
-int
-policy_reach(const struct policy_image *image, const uint32_t *ids, size_t n, policy_reach_fn *fn,
-	     void *context)
+/* Lists stand at the end. */
+static void
+consider_node(struct decide *d, uint32_t at, uint32_t end, const struct walk_place *place)
 {
-	struct reached table[POLICY_PREFIXES_MAX];
-	size_t reached = 0;
-	int r;
+	const struct policy_image *image = d->image;
 
-	for (size_t i = 0; i < n; i++) {
-		struct policy_range allows;
+	while (end > at && image->entries[end - 1].subject == IMAGE_NONE && d->steps >= 0) {
+		uint32_t list = image->entries[--end].rule;
 
-		if (ids[i] >= image_count(image, SECTION_SUBJECTS))
-			continue;
-		allows = image->subjects[ids[i]].allows;
-		for (uint32_t a = 0; a < allows.n; a++) {
-			uint32_t rule = image->subject_rules[allows.first + a];
-
-			r = add_rule(image, &image->rules[rule], table, &reached);
-			if (r < 0)
-				return r;
-		}
+		d->steps--;
+		consider_entries(d, image->lists[list].entries, image_list_end(image, list), place);
 	}
-	for (size_t i = 0; i < reached; i++) {
-		const struct image_prefix *prefix = &image->prefixes[table[i].prefix];
-		const struct policy_reach reach = {
-			.prefix = table[i].prefix,
-			.directory = image->strings + prefix->directory,
-			.name = prefix->name == IMAGE_NO_STRING ? NULL
-								: image->strings + prefix->name,
-			.verbs = table[i].verbs,
-			.recursive = table[i].recursive,
-		};
+	consider_entries(d, at, end, place);
+}
 
-		r = fn(context, &reach);
-		if (r != 0)
-			return r;
+static void
+decide(struct decide *d)
+{
+	struct walk_place place;
+
+	policy_walk_start(&d->walk, d->image, d->identity, &d->split, 0, &d->steps);
+	while (policy_walk_next(&d->walk, &place)) {
+		const struct image_node *node = &d->image->nodes[place.node];
+
+		consider_node(d, node->entries, node->allows, &place);
+		if (d->deny == POLICY_NO_RULE)
+			consider_node(d, node->allows, image_entries_end(d->image, place.node),
+				      &place);
 	}
-	return 0;
+	d->exhausted |= d->walk.exhausted || d->steps < 0;
+}
+
+void
+policy_decide(const struct policy_image *image, const struct policy_identity *identity,
+	      const struct policy_request *request, struct policy_decision *ret_decision)
+{
+	_uninitialized_ struct decide d; /* large: what is read of it is set below */
+
+	*ret_decision = (struct policy_decision){.rule = POLICY_NO_RULE};
+	if (request->verbs == 0 || (request->verbs & ~(unsigned)POLICY_VERBS_ALL) ||
+	    !policy_split(request->path, request->length, &d.split))
+		return;
+	d.image = image;
+	d.identity = identity;
+	d.request = request;
+	d.steps = POLICY_STEPS_MAX;
+	d.exhausted = false;
+	d.deny = d.allow = POLICY_NO_RULE;
+	decide(&d);
+	if (d.exhausted) {
+		ret_decision->exhausted = true;
+	} else if (d.deny != POLICY_NO_RULE) {
+		ret_decision->rule = d.deny;
+	} else if (d.allow != POLICY_NO_RULE) {
+		const struct policy_split *split = &d.split;
+		uint8_t fixed = d.place.fixed;
+
+		ret_decision->verdict = POLICY_ALLOW;
+		ret_decision->rule = d.allow;
+		ret_decision->next = image->options[image->rules[d.allow].options].end;
+		ret_decision->literal = !(d.place.flags & WALK_WILD) && split->n > 0;
+		if (ret_decision->literal)
+			fixed--;
+		if (fixed > 0)
+			ret_decision->prefix = (uint16_t)(split->names[fixed - 1].at +
+							  split->names[fixed - 1].length);
+	}
+}
+
+/* --- for people and for the compiler ----------------------------------------------------- */
+
+struct explain {
+	struct decide d;
+	policy_explain_fn *fn;
+	void *context;
+	unsigned clause; /* that does not hold for all that is found now */
+};
+
+static void
+explain_rule(struct explain *e, uint32_t subject, uint32_t number)
+{
+	const struct image_rule *rule = &e->d.image->rules[number];
+	unsigned verbs = e->d.request->verbs, common = rule->covers & verbs, failed = e->clause;
+	bool denies = image_verdict(e->d.image, number) == POLICY_DENY;
+
+	if (!policy_identity_is(e->d.identity, subject))
+		failed |= POLICY_CLAUSE_WHO;
+	if (denies ? common == 0 : common != verbs)
+		failed |= POLICY_CLAUSE_VERBS;
+	if (is_over(e->d.image, rule, e->d.request->day))
+		failed |= POLICY_CLAUSE_UNTIL;
+	if (is_excepted(&e->d, rule))
+		failed |= POLICY_CLAUSE_EXCEPT;
+	e->fn(e->context, number, failed);
+}
+
+static void
+explain_entries(struct explain *e, uint32_t at, uint32_t end)
+{
+	const struct policy_image *image = e->d.image;
+
+	for (; at < end && e->d.steps >= 0; at++) {
+		const struct image_entry *entry = &image->entries[at];
+
+		e->d.steps--;
+		if (entry->subject == IMAGE_NONE)
+			explain_entries(e, image->lists[entry->rule].entries,
+					image_list_end(image, entry->rule));
+		else
+			explain_rule(e, entry->subject, entry->rule);
+	}
+}
+
+bool
+policy_explain(const struct policy_image *image, const struct policy_identity *identity,
+	       const struct policy_request *request, policy_explain_fn *fn, void *context)
+{
+	struct explain e = {
+		.d = {.image = image,
+		      .identity = identity,
+		      .request = request,
+		      .steps = (int64_t)POLICY_STEPS_MAX * 100000},
+		.fn = fn,
+		.context = context,
+	};
+
+	if (!policy_split(request->path, request->length, &e.d.split))
+		return true;
+	/* Once as it is, and once as if wildcards took leading dots. */
+	for (int pass = 0; pass < (e.d.split.dots[e.d.split.n] > 0 ? 2 : 1); pass++) {
+		struct walk_place place;
+
+		policy_walk_start(&e.d.walk, image, identity, &e.d.split, 0, &e.d.steps);
+		e.d.walk.any_dots = pass == 1;
+		e.clause = pass == 1 ? POLICY_CLAUSE_DOT : 0;
+		while (policy_walk_next(&e.d.walk, &place))
+			explain_entries(&e, image->nodes[place.node].entries,
+					image_entries_end(image, place.node));
+		e.d.exhausted |= e.d.walk.exhausted;
+	}
+	return !e.d.exhausted && e.d.steps >= 0;
+}
+
+static bool
+each_entry(const struct policy_image *image, uint32_t at, uint32_t end,
+	   bool (*fn)(void *context, uint32_t rule), void *context)
+{
+	for (; at < end; at++) {
+		const struct image_entry *entry = &image->entries[at];
+		bool more = entry->subject == IMAGE_NONE
+				    ? each_entry(image, image->lists[entry->rule].entries,
+						 image_list_end(image, entry->rule), fn, context)
+				    : fn(context, entry->rule);
+
+		if (!more)
+			return false;
+	}
+	return true;
+}
+
+bool
+policy_each_match(const struct policy_image *image, const char *path, size_t length,
+		  enum policy_verdict verdict, bool (*fn)(void *context, uint32_t rule),
+		  void *context)
+{
+	const struct policy_identity nobody = {
+		.user = "${user}", .user_length = 7, .uid = "${uid}", .uid_length = 6};
+	_uninitialized_ struct walk walk;
+	struct policy_split split;
+	struct walk_place place;
+	int64_t steps = POLICY_STEPS_MAX;
+
+	if (!policy_split(path, length, &split))
+		return true;
+	policy_walk_start(&walk, image, &nobody, &split, 0, &steps);
+	while (policy_walk_next(&walk, &place)) {
+		const struct image_node *node = &image->nodes[place.node];
+		bool denies = verdict == POLICY_DENY;
+		uint32_t end = denies ? node->allows : image_entries_end(image, place.node);
+
+		if (!each_entry(image, denies ? node->entries : node->allows, end, fn, context))
+			return false;
+	}
+	return !walk.exhausted;
 }

@@ -3,6 +3,11 @@
  * The image: a header, then the sections in the order of enum section, each without a gap after the
  * one before. Sections refer to each other by item numbers; strings by offset into STRINGS.
  *
+ * The patterns of all rules are one tree of path components. A node has literal children, found by
+ * a hash of their first component, and others, which are tried one by one. Literal components
+ * without a branch between them are one edge. Nothing is made deterministic: so the tree is as
+ * large as the text. What a rule excepts is a tree of its own.
+ *
  * Nothing of this is trusted before policy_image_from_memory() has looked at every item, and all of
  * it after that.
  */
@@ -15,23 +20,27 @@
 #define IMAGE_MAGIC "fdbroker"
 
 enum {
-	IMAGE_VERSION = 1,
-	IMAGE_NO_STRING = UINT32_MAX,
+	IMAGE_VERSION = 2,
+	IMAGE_NONE = UINT32_MAX,
 };
 
 enum section {
-	SECTION_SUBJECTS,       /* struct image_subject */
-	SECTION_ATOMS,          /* struct image_atom */
-	SECTION_SUBJECT_RULES,  /* uint32_t: rule */
-	SECTION_RULES,          /* struct image_rule */
-	SECTION_TARGETS,        /* uint32_t: list */
-	SECTION_LISTS,          /* struct policy_range of patterns */
-	SECTION_PATTERNS,       /* struct image_pattern */
-	SECTION_COMPONENT_REFS, /* uint32_t: component */
-	SECTION_COMPONENTS,     /* struct image_component */
-	SECTION_PIECES,         /* struct image_piece */
-	SECTION_PREFIXES,       /* struct image_prefix */
-	SECTION_STRINGS,        /* bytes, the last one NUL */
+	SECTION_CLASSES,      /* struct policy_class */
+	SECTION_SUBJECTS,     /* struct image_subject */
+	SECTION_CONJUNCTIONS, /* struct image_conjunction, sorted by anchor */
+	SECTION_ATOMS,        /* struct image_atom */
+	SECTION_RULES,        /* struct image_rule: denies, then allows, by options */
+	SECTION_OPTIONS,      /* struct image_options: those of allows by their order */
+	SECTION_NOTES,        /* struct image_note */
+	SECTION_EXCEPTS,      /* uint32_t: node, a root */
+	SECTION_NODES,        /* struct image_node: roots, then children in the order of parents */
+	SECTION_SLOTS,        /* uint32_t: node; IMAGE_NONE: free */
+	SECTION_WILDS,        /* struct image_wild */
+	SECTION_ENTRIES,      /* struct image_entry: those of nodes, then those of lists */
+	SECTION_LISTS,        /* struct image_list */
+	SECTION_COMPONENTS,   /* struct image_component */
+	SECTION_PIECES,       /* struct image_piece */
+	SECTION_STRINGS,      /* bytes, the last one NUL */
 	SECTIONS,
 };
 
@@ -39,68 +48,145 @@ struct image_header {
 	char magic[8];
 	uint32_t version; /* in the byte order of the machine */
 	uint32_t size;    /* of the whole image */
+	uint32_t denies;  /* rules below this number deny */
+	uint32_t roots;   /* nodes below this number are roots; 0 is that of the targets */
 	uint32_t counts[SECTIONS];
 };
 
-/* A conjunction of atoms; none: everybody. */
+enum image_subject_flags {
+	IMAGE_SUBJECT_ALLOWS = 1 << 0, /* an allow names it */
+	IMAGE_SUBJECT_NAMED = 1 << 1,  /* it is not everybody */
+	IMAGE_SUBJECT_USER = 1 << 2,   /* a rule for it holds ${user} */
+	IMAGE_SUBJECT_UID = 1 << 3,    /* a rule for it holds ${uid} */
+	IMAGE_SUBJECT_FLAGS = (1 << 4) - 1,
+};
+
+/* All that one rule says of who: whoever one of its conjunctions holds for. */
 struct image_subject {
+	uint32_t flags;
+};
+
+/* Atoms that must hold together; none: everybody. */
+struct image_conjunction {
+	/* One of its atoms, by which it is found: user or group and an id, label and a hash. */
+	uint32_t kind; /* enum policy_atom_kind, POLICY_ATOM_ANY: there is none */
+	uint32_t key;
+	uint32_t subject;
 	struct policy_range atoms;
-	struct policy_range denies; /* rules of SUBJECT_RULES, ascending */
-	struct policy_range allows; /* likewise */
 };
 
 struct image_atom {
-	uint32_t kind; /* POLICY_ATOM_USER or POLICY_ATOM_GROUP */
-	uint32_t id;
+	uint32_t kind;  /* enum policy_atom_kind */
+	uint32_t value; /* an id, or a string: the label, or the unit with stars in it */
 };
 
 struct image_rule {
-	uint8_t verdict;
-	uint8_t verbs; /* as written */
-	uint16_t zero;
 	uint32_t file; /* string, printable */
 	uint32_t line;
-	uint32_t text; /* string, printable */
-	struct policy_range targets;
-	struct policy_range excepts;
+	uint8_t verbs;  /* as written */
+	uint8_t covers; /* the same and what they imply */
+	uint8_t expires;
+	uint8_t zero;
+	struct policy_range excepts; /* of EXCEPTS */
+	uint32_t options;
+	uint32_t note; /* or IMAGE_NONE */
 };
 
-struct image_pattern {
-	struct policy_range components; /* of COMPONENT_REFS */
-	uint32_t prefix;
+struct image_options {
+	struct policy_options options;
+	uint32_t end; /* rules with these options are below this number */
+};
+
+struct image_note {
+	uint32_t id; /* string, printable, or IMAGE_NONE */
+	uint32_t because;
+};
+
+enum {
+	IMAGE_NO_SLOTS = 255,
+	IMAGE_SLOT_BITS_MAX = 28,
+};
+
+enum image_node_flags {
+	IMAGE_NODE_ENDS = 1 << 0, /* in a tree of excepts: a pattern ends here */
+	/* A `**` below another one: it can be come to more than once for a path. */
+	IMAGE_NODE_NESTED = 1 << 1,
+	IMAGE_NODE_FLAGS = (1 << 2) - 1,
+};
+
+struct image_node {
+	/* The literal components that lead here, joined by '/'; none: a root, or behind a wild. */
+	uint32_t run;
+	uint32_t hash; /* of the first of them */
+	uint16_t run_length;
+	uint8_t run_components;
+	uint8_t slot_bits; /* 1 << slot_bits slots, or IMAGE_NO_SLOTS */
+	uint32_t slots;    /* the first of them */
+	uint32_t wilds;    /* up to those of the next node */
+	uint32_t entries;  /* of denies, up to allows */
+	uint32_t allows;   /* up to the entries of the next node */
+	uint32_t flags;
+};
+
+/* An edge that is no literal. */
+struct image_wild {
+	uint32_t component; /* with IMAGE_WILD_DOTS: wildcards take a leading dot */
+	uint32_t node;
+};
+
+#define IMAGE_WILD_DOTS UINT32_C(0x80000000)
+
+/* A rule, or many, with a pattern that ends at a node. Sorted by subject, then by rule. */
+struct image_entry {
+	uint32_t subject; /* IMAGE_NONE: rule is a list */
+	uint32_t rule;
+};
+
+/* The rules that name a set: what stands at each of its patterns instead of all of them. */
+struct image_list {
+	uint32_t entries; /* up to those of the next list */
+	uint32_t denies;  /* 1: all of them are denies, 0: allows */
+};
+
+enum image_component_kind {
+	IMAGE_COMPONENT_GLOBSTAR = 1, /* no pieces */
+	IMAGE_COMPONENT_AFFIX = 2,    /* two literals, maybe empty, and a star between them */
+	IMAGE_COMPONENT_PIECES = 3,
+	/* The same without star, class or choice: one name, once the peer is known. */
+	IMAGE_COMPONENT_NAME = 4,
 };
 
 struct image_component {
-	uint32_t kind; /* enum policy_component_kind */
+	uint32_t kind;
 	struct policy_range pieces;
 };
 
 struct image_piece {
-	uint32_t kind;   /* enum policy_piece_kind */
-	uint32_t string; /* of a literal */
-	uint32_t length;
-};
-
-struct image_prefix {
-	uint32_t directory; /* string, a canonical path */
-	uint32_t name;      /* string, or IMAGE_NO_STRING */
+	uint16_t kind;   /* enum policy_piece_kind */
+	uint16_t length; /* as in struct policy_piece */
+	uint32_t at;     /* a literal: string; a class: item of CLASSES */
 };
 
 /* An image that was looked at. */
 struct policy_image {
 	const struct image_header *header;
+	const struct policy_class *classes;
 	const struct image_subject *subjects;
+	const struct image_conjunction *conjunctions;
 	const struct image_atom *atoms;
-	const uint32_t *subject_rules;
 	const struct image_rule *rules;
-	const uint32_t *targets;
-	const struct policy_range *lists;
-	const struct image_pattern *patterns;
-	const uint32_t *component_refs;
+	const struct image_options *options;
+	const struct image_note *notes;
+	const uint32_t *excepts;
+	const struct image_node *nodes;
+	const uint32_t *slots;
+	const struct image_wild *wilds;
+	const struct image_entry *entries;
+	const struct image_list *lists;
 	const struct image_component *components;
 	const struct image_piece *pieces;
-	const struct image_prefix *prefixes;
 	const char *strings;
+	unsigned asks; /* enum policy_asks */
 	void *mapping; /* NULL: the bytes are the caller's */
 };
 
@@ -109,8 +195,45 @@ extern const size_t policy_section_item[SECTIONS];
 /* Offsets of all sections and the size of the image that has these counts. */
 uint64_t policy_image_layout(const uint32_t *counts, uint64_t *ret_offsets);
 
+/* Is every item of every section what format.h says? Nothing else looks again. */
+bool policy_image_good(const struct policy_image *image);
+
 static inline uint32_t
 image_count(const struct policy_image *image, enum section section)
 {
 	return image->header->counts[section];
+}
+
+/* The end of a range that goes up to the same of the next item. */
+#define IMAGE_END(image, items, section, i, field, all)                                            \
+	((i) + 1 < image_count(image, section) ? (image)->items[(i) + 1].field : (all))
+
+static inline uint32_t
+image_wilds_end(const struct policy_image *image, uint32_t node)
+{
+	return IMAGE_END(image, nodes, SECTION_NODES, node, wilds,
+			 image_count(image, SECTION_WILDS));
+}
+
+static inline uint32_t
+image_list_end(const struct policy_image *image, uint32_t list)
+{
+	return IMAGE_END(image, lists, SECTION_LISTS, list, entries,
+			 image_count(image, SECTION_ENTRIES));
+}
+
+static inline uint32_t
+image_entries_end(const struct policy_image *image, uint32_t node)
+{
+	uint32_t lists = image_count(image, SECTION_LISTS) > 0
+				 ? image->lists[0].entries
+				 : image_count(image, SECTION_ENTRIES);
+
+	return IMAGE_END(image, nodes, SECTION_NODES, node, entries, lists);
+}
+
+static inline enum policy_verdict
+image_verdict(const struct policy_image *image, uint32_t rule)
+{
+	return rule < image->header->denies ? POLICY_DENY : POLICY_ALLOW;
 }

@@ -5,6 +5,38 @@
 
 #include "words.h"
 
+static uint64_t
+load(const char *bytes, size_t n)
+{
+	uint64_t word = 0;
+
+	memcpy(&word, bytes, n);
+	return word;
+}
+
+static uint64_t
+mix(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
+	return hash ^ hash >> 32;
+}
+
+uint32_t
+policy_hash(const char *bytes, size_t length)
+{
+	uint64_t hash = length * UINT64_C(0x9e3779b97f4a7c15);
+
+	for (; length > 8; length -= 8, bytes += 8)
+		hash = mix(hash, load(bytes, 8));
+	if (length >= 4)
+		hash = mix(hash, load(bytes, 4) | load(bytes + length - 4, 4) << 32);
+	else if (length > 0)
+		hash = mix(hash, (uint64_t)(unsigned char)bytes[0] |
+					 (uint64_t)(unsigned char)bytes[length / 2] << 8 |
+					 (uint64_t)(unsigned char)bytes[length - 1] << 16);
+	return (uint32_t)(hash ^ hash >> 29);
+}
+
 bool
 policy_split(const char *path, size_t length, struct policy_split *ret_split)
 {
@@ -13,7 +45,9 @@ policy_split(const char *path, size_t length, struct policy_split *ret_split)
 	if (length == 0 || length > POLICY_PATH_MAX || path[0] != '/' || memchr(path, 0, length))
 		return false;
 	ret_split->path = path;
+	ret_split->length = (uint32_t)length;
 	ret_split->n = 0;
+	ret_split->dots[0] = 0;
 	if (length == 1)
 		return true;
 	for (;;) {
@@ -21,11 +55,15 @@ policy_split(const char *path, size_t length, struct policy_split *ret_split)
 		size_t name = (slash ? (size_t)(slash - path) : length) - at;
 
 		if (name == 0 || name > POLICY_NAME_MAX_BYTES ||
-		    ret_split->n == POLICY_COMPONENTS_MAX || policy_word_is(path + at, name, ".") ||
-		    policy_word_is(path + at, name, ".."))
+		    ret_split->n == POLICY_COMPONENTS_MAX)
+			return false;
+		if (path[at] == '.' && (name == 1 || (name == 2 && path[at + 1] == '.')))
 			return false;
 		ret_split->names[ret_split->n].at = (uint16_t)at;
 		ret_split->names[ret_split->n].length = (uint16_t)name;
+		ret_split->names[ret_split->n].hash = policy_hash(path + at, name);
+		ret_split->dots[ret_split->n + 1] =
+			(uint8_t)(ret_split->dots[ret_split->n] + (path[at] == '.'));
 		ret_split->n++;
 		if (!slash)
 			return true;
@@ -41,101 +79,164 @@ policy_path_is_canonical(const char *path, size_t length)
 	return policy_split(path, length, &split);
 }
 
-/*
- * Each literal after a star is taken where it first fits; what fails later is tried again one byte
- * further, from the last star only: an earlier star could take nothing that the last cannot.
- */
-static bool
-wild_matches(const struct policy_image *image, const struct image_component *component,
-	     const char *name, uint32_t length)
+bool
+policy_glob_matches(const char *glob, const char *text)
 {
-	const struct image_piece *pieces = image->pieces + component->pieces.first;
-	uint32_t n = component->pieces.n, piece = 0, at = 0, star = n, mark = 0;
+	const char *star = NULL, *mark = NULL;
 
+	/* What fails behind a star is tried again one byte further, from the last star only. */
 	for (;;) {
-		if (piece < n && pieces[piece].kind == POLICY_PIECE_STAR) {
-			star = piece++;
-			mark = at;
-		} else if (piece < n && pieces[piece].length <= length - at &&
-			   memcmp(image->strings + pieces[piece].string, name + at,
-				  pieces[piece].length) == 0) {
-			at += pieces[piece++].length;
-		} else if (piece == n && at == length) {
+		if (*glob == '*') {
+			star = ++glob;
+			mark = text;
+		} else if (*text && *glob == *text) {
+			glob++;
+			text++;
+		} else if (!*text && !*glob) {
 			return true;
-		} else if (star == n || mark == length) {
+		} else if (!star || !*mark) {
 			return false;
 		} else {
-			at = ++mark;
-			piece = star + 1;
+			glob = star;
+			text = ++mark;
 		}
 	}
 }
 
-static bool
-component_matches(const struct policy_image *image, const struct image_component *component,
-		  const char *name, uint32_t length, bool dots)
-{
-	const struct image_piece *first = image->pieces + component->pieces.first;
-
-	if (component->kind == POLICY_COMPONENT_LITERAL)
-		return first->length == length &&
-		       memcmp(image->strings + first->string, name, length) == 0;
-	if (name[0] == '.' && !dots && first->kind != POLICY_PIECE_LITERAL)
-		return false;
-	return wild_matches(image, component, name, length);
-}
-
-/* How far the pattern can be: bit i, component i is next; done, nothing is left. */
-struct front {
-	uint64_t next;
-	bool done;
+/* Places between the bytes of a name, which has at most 255. */
+struct places {
+	uint64_t bits[4];
 };
 
 static void
-advance(struct front *front, uint32_t to, uint32_t n)
+add_place(struct places *places, uint32_t at)
 {
-	if (to == n)
-		front->done = true;
-	else
-		front->next |= UINT64_C(1) << to;
+	places->bits[at / 64] |= UINT64_C(1) << (at % 64);
+}
+
+static bool
+has_place(const struct places *places, uint32_t at)
+{
+	return places->bits[at / 64] >> (at % 64) & 1;
+}
+
+struct name {
+	const char *bytes;
+	uint32_t length;
+	bool no_dot; /* it begins with a dot: nothing but a literal may stand at its beginning */
+};
+
+/* Where `text` ends, if it begins at one of these places. */
+static void
+after_text(const struct places *from, const struct name *name, const char *text, uint32_t length,
+	   struct places *to, int64_t *steps)
+{
+	for (uint32_t word = 0; word < 4; word++) {
+		for (uint64_t left = from->bits[word]; left != 0; left &= left - 1) {
+			uint32_t at = word * 64 + (uint32_t)__builtin_ctzll(left);
+
+			(*steps)--;
+			if (length > name->length - at)
+				return;
+			if (memcmp(name->bytes + at, text, length) == 0)
+				add_place(to, at + length);
+		}
+	}
+}
+
+static void
+after_class(const struct places *from, const struct name *name, const struct policy_class *class,
+	    struct places *to, int64_t *steps)
+{
+	for (uint32_t at = name->no_dot; at < name->length; at++)
+		if (has_place(from, at) &&
+		    policy_class_holds(class, (unsigned char)name->bytes[at]))
+			add_place(to, at + 1);
+	*steps -= 1 + name->length / 4;
+}
+
+static void
+after_star(const struct places *from, const struct name *name, struct places *to, int64_t *steps)
+{
+	uint32_t at = name->no_dot;
+
+	while (at <= name->length && !has_place(from, at))
+		at++;
+	for (; at <= name->length; at++)
+		add_place(to, at);
+	*steps -= 1 + name->length / 4;
+}
+
+static void
+after_variable(const struct places *from, const struct name *name, const char *text,
+	       uint32_t length, struct places *to, int64_t *steps)
+{
+	struct places can = *from;
+
+	if (!text || length == 0)
+		return;
+	if (name->no_dot)
+		can.bits[0] &= ~UINT64_C(1);
+	after_text(&can, name, text, length, to, steps);
+}
+
+/* All ways at once: the places that the pieces so far can end at. */
+static bool
+pieces_match(const struct policy_image *image, const struct policy_identity *identity,
+	     struct policy_range pieces, const struct name *name, int64_t *steps)
+{
+	struct places at = {{1}};
+
+	for (uint32_t i = 0; i < pieces.n; i++) {
+		const struct image_piece *piece = &image->pieces[pieces.first + i];
+		struct places next = {{0}};
+
+		switch (piece->kind) {
+		case POLICY_PIECE_LITERAL:
+			after_text(&at, name, image->strings + piece->at, piece->length, &next,
+				   steps);
+			break;
+		case POLICY_PIECE_STAR:
+			after_star(&at, name, &next, steps);
+			break;
+		case POLICY_PIECE_CLASS:
+			after_class(&at, name, &image->classes[piece->at], &next, steps);
+			break;
+		case POLICY_PIECE_CHOICE:
+			for (uint32_t n = piece->length; n > 0; n--) {
+				piece = &image->pieces[pieces.first + ++i];
+				after_text(&at, name, image->strings + piece->at, piece->length,
+					   &next, steps);
+			}
+			break;
+		case POLICY_PIECE_USER:
+			after_variable(&at, name, identity->user, identity->user_length, &next,
+				       steps);
+			break;
+		case POLICY_PIECE_UID:
+		default:
+			after_variable(&at, name, identity->uid, identity->uid_length, &next,
+				       steps);
+			break;
+		}
+		if (!(next.bits[0] | next.bits[1] | next.bits[2] | next.bits[3]) || *steps < 0)
+			return false;
+		at = next;
+	}
+	return has_place(&at, name->length);
 }
 
 bool
-policy_pattern_matches(const struct policy_image *image, const struct image_pattern *pattern,
-		       const struct policy_split *split, bool dots)
+policy_component_matches(const struct policy_image *image, const struct policy_identity *identity,
+			 const struct image_component *component, const char *name, uint32_t length,
+			 bool dots, int64_t *steps)
 {
-	const uint32_t *refs = image->component_refs + pattern->components.first;
-	uint32_t n = pattern->components.n;
-	struct front front = {0};
+	const struct image_piece *head = &image->pieces[component->pieces.first], *tail = head + 1;
+	const struct name whole = {name, length, name[0] == '.' && !dots};
 
-	advance(&front, 0, n);
-	for (uint32_t at = 0;; at++) {
-		struct front after = {0};
-		const char *name;
-		uint32_t length;
-
-		/* `**` may be nothing: ascending, so that what this adds is seen too. */
-		for (uint32_t i = 0; i < n; i++)
-			if ((front.next >> i & 1) &&
-			    image->components[refs[i]].kind == POLICY_COMPONENT_GLOBSTAR)
-				advance(&front, i + 1, n);
-		if (at == split->n)
-			return front.done;
-		if (front.next == 0)
-			return false;
-		name = split->path + split->names[at].at;
-		length = split->names[at].length;
-		for (uint64_t left = front.next; left != 0; left &= left - 1) {
-			uint32_t i = (uint32_t)__builtin_ctzll(left);
-			const struct image_component *component = &image->components[refs[i]];
-
-			if (component->kind == POLICY_COMPONENT_GLOBSTAR) {
-				if (dots || name[0] != '.')
-					advance(&after, i, n);
-			} else if (component_matches(image, component, name, length, dots)) {
-				advance(&after, i + 1, n);
-			}
-		}
-		front = after;
-	}
+	if (component->kind != IMAGE_COMPONENT_AFFIX)
+		return pieces_match(image, identity, component->pieces, &whole, steps);
+	return (!whole.no_dot || head->length > 0) && head->length + tail->length <= length &&
+	       memcmp(name, image->strings + head->at, head->length) == 0 &&
+	       memcmp(name + length - tail->length, image->strings + tail->at, tail->length) == 0;
 }

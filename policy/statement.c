@@ -297,7 +297,11 @@ errors(const struct policy_parser *p)
 static int
 parse_rule(struct policy_parser *p, enum policy_verdict verdict)
 {
-	struct policy_ast_rule rule = {.place = p->place, .verdict = verdict};
+	struct policy_ast_rule rule = {.place = p->place,
+				       .verdict = verdict,
+				       .options = POLICY_OPTIONS_DEFAULT,
+				       .who_span = p->words.n > 1 ? p->words.items[1]
+								  : p->words.items[0]};
 	unsigned long before = errors(p);
 	int r;
 

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 
 #define _cleanup_(f) __attribute__((cleanup(f)))
-#define ELEMENTS(a)  (sizeof(a) / sizeof((a)[0]))
+/* Not zeroed by -ftrivial-auto-var-init: for what is too large for that on a request's way. */
+#define _uninitialized_ __attribute__((uninitialized))
+#define ELEMENTS(a)     (sizeof(a) / sizeof((a)[0]))
 
 static inline void
 policy_free_pointer(void *pointer)

@@ -152,6 +152,8 @@ parse_atom(struct who *w, struct policy_span span, struct policy_ast_atom *ret_a
 	*ret_atom = (struct policy_ast_atom){
 		.kind = word->kind,
 		.span = {span.at + kind_length + 1, span.length - kind_length - 1},
+		.text = text + kind_length + 1,
+		.length = span.length - kind_length - 1,
 	};
 	return parse_value(w, ret_atom);
 }

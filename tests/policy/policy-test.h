@@ -17,6 +17,7 @@
 
 /* What the compiler made of some text. */
 struct compiled {
+	unsigned flags;
 	int result;
 	struct policy_diag diag;
 	char *messages;
@@ -27,18 +28,24 @@ struct compiled {
 };
 
 static inline struct compiled
-compile_sources(const struct policy_source *sources, size_t n)
+compile_flags(const struct policy_source *sources, size_t n, unsigned flags)
 {
-	struct compiled c = {0};
+	struct compiled c = {.flags = flags};
 
 	c.diag.out = open_memstream(&c.messages, &c.messages_size);
 	assert_non_null(c.diag.out);
-	c.result = policy_compile(sources, n, &c.diag, &c.bytes, &c.size);
+	c.result = policy_compile(sources, n, c.flags, &c.diag, &c.bytes, &c.size);
 	fclose(c.diag.out);
 	c.diag.out = NULL;
 	if (c.result == 0)
 		assert_int_equal(policy_image_from_memory(c.bytes, c.size, &c.image), 0);
 	return c;
+}
+
+static inline struct compiled
+compile_sources(const struct policy_source *sources, size_t n)
+{
+	return compile_flags(sources, n, 0);
 }
 
 static inline struct compiled
@@ -100,16 +107,32 @@ parse_who(const char *text, struct who *who)
 }
 
 static inline struct policy_decision
-decide_for(const struct policy_image *image, const struct policy_peer *peer, const char *path,
-	   unsigned verbs)
+decide_on(const struct policy_image *image, const struct policy_peer *peer, const char *user,
+	  const struct policy_request *request)
 {
+	struct policy_identity identity;
 	struct policy_decision decision;
 	uint32_t ids[64];
 	size_t n;
 
 	assert_int_equal(policy_subjects(image, peer, ids, ELEMENTS(ids), &n), 0);
-	policy_decide(image, ids, n, path, strlen(path), verbs, &decision);
+	policy_identity_init(&identity, ids, n, peer->has_uid ? &peer->uid : NULL, user);
+	policy_decide(image, &identity, request, &decision);
 	return decision;
+}
+
+static inline struct policy_decision
+decide_for(const struct policy_image *image, const struct policy_peer *peer, const char *path,
+	   unsigned verbs)
+{
+	const struct policy_request request = {
+		.path = path,
+		.length = strlen(path),
+		.verbs = verbs,
+		.day = POLICY_NO_DAY,
+	};
+
+	return decide_on(image, peer, NULL, &request);
 }
 
 static inline struct policy_decision
