@@ -270,7 +270,7 @@ add_list(struct builder *b, const struct policy_ast_set *ast, struct set *set, e
 	uint32_t list = (uint32_t)b->tree.lists.n;
 	const struct trie_end end = {
 		.allows = use != USE_DENY,
-		.entry = {IMAGE_NONE, list},
+		.entry = {.subject = IMAGE_NONE, .rule = list & (IMAGE_RULES_MAX - 1)},
 	};
 	int r = policy_vector_push(&b->tree.lists,
 				   ((struct image_list){.denies = use == USE_DENY}));
@@ -382,12 +382,15 @@ find_excepts(struct builder *b, const struct policy_ast_rule *rule, struct polic
 }
 
 static int
-add_targets(struct builder *b, const struct policy_ast_rule *rule, uint32_t number,
-	    uint32_t subject, unsigned *variables)
+add_targets(struct builder *b, const struct policy_ast_rule *rule,
+	    const struct image_rule *image_rule, uint32_t subject, unsigned *variables)
 {
 	const struct trie_end end = {
 		.allows = rule->verdict == POLICY_ALLOW,
-		.entry = {subject, number},
+		.entry = {.subject = subject,
+			  .rule = (uint32_t)b->rules.n & (IMAGE_RULES_MAX - 1),
+			  .covers = image_rule->covers & POLICY_VERBS_ALL,
+			  .more = image_rule->excepts.n > 0 || image_rule->expires},
 	};
 	int r = add_patterns(b, &rule->place, rule->targets, b->roots.items[0],
 			     use_of(rule) != USE_ALLOW, &end, variables);
@@ -440,7 +443,7 @@ static int
 add_rule(struct builder *b, const struct policy_ast_rule *rule)
 {
 	const char *name = b->sources[rule->place.source].name;
-	uint32_t number = (uint32_t)b->rules.n, subject;
+	uint32_t subject;
 	struct image_rule add = {
 		.line = rule->place.line,
 		.verbs = (uint8_t)rule->verbs,
@@ -462,7 +465,7 @@ add_rule(struct builder *b, const struct policy_ast_rule *rule)
 	if (r == 0 && subject != IMAGE_NONE) {
 		r = find_excepts(b, rule, &add.excepts, &flags);
 		if (r == 0)
-			r = add_targets(b, rule, number, subject, &flags);
+			r = add_targets(b, rule, &add, subject, &flags);
 		b->subjects.subjects.items[subject].flags |= flags;
 	}
 	return r < 0 ? r : policy_vector_push(&b->rules, add);
@@ -489,11 +492,9 @@ write_image(struct builder *b, void **ret_bytes, size_t *ret_size)
 		[SECTION_OPTIONS] = ITEMS(b->options),
 		[SECTION_NOTES] = ITEMS(b->notes),
 		[SECTION_EXCEPTS] = ITEMS(b->excepts),
-		[SECTION_NODES] = ITEMS(b->tree.nodes),
-		[SECTION_SLOTS] = ITEMS(b->tree.slots),
-		[SECTION_WILDS] = ITEMS(b->tree.wilds),
-		[SECTION_ENTRIES] = ITEMS(b->tree.entries),
+		[SECTION_TREE] = ITEMS(b->tree.tree),
 		[SECTION_LISTS] = ITEMS(b->tree.lists),
+		[SECTION_ENTRIES] = ITEMS(b->tree.entries),
 		[SECTION_COMPONENTS] = ITEMS(b->trie.components),
 		[SECTION_PIECES] = ITEMS(b->trie.pieces),
 		[SECTION_STRINGS] = ITEMS(b->strings.bytes),
@@ -503,7 +504,6 @@ write_image(struct builder *b, void **ret_bytes, size_t *ret_size)
 		.magic = {0},
 		.version = IMAGE_VERSION,
 		.denies = b->denies,
-		.roots = (uint32_t)b->roots.n,
 	};
 	uint64_t at[SECTIONS], size;
 	char *bytes;
@@ -570,6 +570,8 @@ policy_build(const struct policy_ast *ast, const struct policy_source *sources, 
 
 	if (!b.pattern)
 		return -ENOMEM;
+	if (ast->rules.n >= IMAGE_RULES_MAX || ast->sets.n >= IMAGE_RULES_MAX / USES)
+		return -EFBIG;
 	b.trie.strings = b.subjects.strings = &b.strings;
 	/* The section of strings is never empty, and the first root is that of the targets. */
 	r = policy_intern(&b.strings, "", 0, &id);
@@ -588,6 +590,8 @@ policy_build(const struct policy_ast *ast, const struct policy_source *sources, 
 				     &b.tree);
 	if (r < 0)
 		return r;
+	for (size_t i = 0; i < b.excepts.n; i++)
+		b.excepts.items[i] = b.roots.items[b.excepts.items[i]];
 	policy_subjects_sort(&b.subjects);
 	r = write_image(&b, ret_bytes, ret_size);
 	if (r < 0)

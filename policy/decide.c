@@ -27,7 +27,7 @@ is_excepted(struct decide *d, const struct image_rule *rule)
 		policy_walk_start(&d->except, d->image, d->identity, &d->split,
 				  d->image->excepts[rule->excepts.first + i], &d->steps);
 		while (policy_walk_next(&d->except, &place))
-			if (d->image->nodes[place.node].flags & IMAGE_NODE_ENDS)
+			if (image_node(d->image, place.node)->shape & IMAGE_NODE_ENDS)
 				return true;
 		d->exhausted |= d->except.exhausted;
 	}
@@ -42,18 +42,22 @@ is_over(const struct policy_image *image, const struct image_rule *rule, int32_t
 }
 
 static void
-consider(struct decide *d, uint32_t number, const struct walk_place *place)
+consider(struct decide *d, const struct image_entry *entry, const struct walk_place *place)
 {
-	const struct image_rule *rule = &d->image->rules[number];
+	uint32_t number = entry->rule;
 	bool denies = image_verdict(d->image, number) == POLICY_DENY;
-	unsigned verbs = d->request->verbs, common = rule->covers & verbs;
+	unsigned verbs = d->request->verbs, common = entry->covers & verbs;
 
-	if (denies ? number >= d->deny : number >= d->allow || number < d->request->from)
-		return;
 	if (denies ? common == 0 : common != verbs)
 		return;
-	if (is_over(d->image, rule, d->request->day) || is_excepted(d, rule))
+	if (denies ? number >= d->deny : number >= d->allow || number < d->request->from)
 		return;
+	if (entry->more) {
+		const struct image_rule *rule = &d->image->rules[number];
+
+		if (is_over(d->image, rule, d->request->day) || is_excepted(d, rule))
+			return;
+	}
 	if (denies) {
 		d->deny = number;
 	} else {
@@ -64,13 +68,14 @@ consider(struct decide *d, uint32_t number, const struct walk_place *place)
 
 /* The first of these entries for this subject or a higher one. */
 static uint32_t
-find_entry(struct decide *d, uint32_t subject, uint32_t low, uint32_t high)
+find_entry(struct decide *d, const struct image_entry *entries, uint32_t subject, uint32_t low,
+	   uint32_t high)
 {
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
 		d->steps--;
-		if (d->image->entries[middle].subject < subject)
+		if (entries[middle].subject < subject)
 			low = middle + 1;
 		else
 			high = middle;
@@ -80,42 +85,45 @@ find_entry(struct decide *d, uint32_t subject, uint32_t low, uint32_t high)
 
 /* Entries of rules, sorted by subject; the shorter of the two lists is gone through. */
 static void
-consider_entries(struct decide *d, uint32_t at, uint32_t end, const struct walk_place *place)
+consider_entries(struct decide *d, const struct image_entry *entries, uint32_t n,
+		 const struct walk_place *place)
 {
-	const struct image_entry *entries = d->image->entries;
-	size_t n = d->identity->n_subjects;
+	const struct policy_identity *identity = d->identity;
+	uint32_t at = 0;
 
-	if (end - at <= 16 * (n + 1)) {
-		d->steps -= (end - at) / 4;
-		for (; at < end; at++)
-			if (policy_identity_is(d->identity, entries[at].subject))
-				consider(d, entries[at].rule, place);
+	if (n <= 16 * (identity->n_subjects + 1)) {
+		d->steps -= n / 4;
+		for (; at < n; at++)
+			if (policy_identity_is(identity, entries[at].subject))
+				consider(d, &entries[at], place);
 		return;
 	}
-	for (size_t i = 0; i < n && at < end && d->steps >= 0; i++) {
-		uint32_t subject = d->identity->subjects[i];
+	for (size_t i = 0; i < identity->n_subjects && at < n && d->steps >= 0; i++) {
+		uint32_t subject = identity->subjects[i];
 
-		at = find_entry(d, subject, at, end);
-		for (; at < end && entries[at].subject == subject && d->steps >= 0; at++) {
+		at = find_entry(d, entries, subject, at, n);
+		for (; at < n && entries[at].subject == subject && d->steps >= 0; at++) {
 			d->steps--;
-			consider(d, entries[at].rule, place);
+			consider(d, &entries[at], place);
 		}
 	}
 }
 
 /* Lists stand at the end. */
 static void
-consider_node(struct decide *d, uint32_t at, uint32_t end, const struct walk_place *place)
+consider_node(struct decide *d, const struct image_entry *entries, uint32_t n,
+	      const struct walk_place *place)
 {
 	const struct policy_image *image = d->image;
 
-	while (end > at && image->entries[end - 1].subject == IMAGE_NONE && d->steps >= 0) {
-		uint32_t list = image->entries[--end].rule;
+	while (n > 0 && entries[n - 1].subject == IMAGE_NONE && d->steps >= 0) {
+		uint32_t list = entries[--n].rule, first = image->lists[list].entries;
 
 		d->steps--;
-		consider_entries(d, image->lists[list].entries, image_list_end(image, list), place);
+		consider_entries(d, image->entries + first, image_list_end(image, list) - first,
+				 place);
 	}
-	consider_entries(d, at, end, place);
+	consider_entries(d, entries, n, place);
 }
 
 static void
@@ -125,12 +133,12 @@ decide(struct decide *d)
 
 	policy_walk_start(&d->walk, d->image, d->identity, &d->split, 0, &d->steps);
 	while (policy_walk_next(&d->walk, &place)) {
-		const struct image_node *node = &d->image->nodes[place.node];
+		const struct image_node *node = image_node(d->image, place.node);
 
-		consider_node(d, node->entries, node->allows, &place);
-		if (d->deny == POLICY_NO_RULE)
-			consider_node(d, node->allows, image_entries_end(d->image, place.node),
-				      &place);
+		if (node->n_denies > 0)
+			consider_node(d, image_denies(node), node->n_denies, &place);
+		if (node->n_allows > 0 && d->deny == POLICY_NO_RULE)
+			consider_node(d, image_allows(node), node->n_allows, &place);
 	}
 	d->exhausted |= d->walk.exhausted || d->steps < 0;
 }
@@ -200,19 +208,19 @@ explain_rule(struct explain *e, uint32_t subject, uint32_t number)
 }
 
 static void
-explain_entries(struct explain *e, uint32_t at, uint32_t end)
+explain_entries(struct explain *e, const struct image_entry *entries, uint32_t n)
 {
 	const struct policy_image *image = e->d.image;
 
-	for (; at < end && e->d.steps >= 0; at++) {
-		const struct image_entry *entry = &image->entries[at];
+	for (uint32_t i = 0; i < n && e->d.steps >= 0; i++) {
+		uint32_t list = entries[i].rule;
 
 		e->d.steps--;
-		if (entry->subject == IMAGE_NONE)
-			explain_entries(e, image->lists[entry->rule].entries,
-					image_list_end(image, entry->rule));
+		if (entries[i].subject == IMAGE_NONE)
+			explain_entries(e, image->entries + image->lists[list].entries,
+					image_list_end(image, list) - image->lists[list].entries);
 		else
-			explain_rule(e, entry->subject, entry->rule);
+			explain_rule(e, entries[i].subject, entries[i].rule);
 	}
 }
 
@@ -238,24 +246,28 @@ policy_explain(const struct policy_image *image, const struct policy_identity *i
 		policy_walk_start(&e.d.walk, image, identity, &e.d.split, 0, &e.d.steps);
 		e.d.walk.any_dots = pass == 1;
 		e.clause = pass == 1 ? POLICY_CLAUSE_DOT : 0;
-		while (policy_walk_next(&e.d.walk, &place))
-			explain_entries(&e, image->nodes[place.node].entries,
-					image_entries_end(image, place.node));
+		while (policy_walk_next(&e.d.walk, &place)) {
+			const struct image_node *node = image_node(image, place.node);
+
+			explain_entries(&e, image_denies(node), node->n_denies + node->n_allows);
+		}
 		e.d.exhausted |= e.d.walk.exhausted;
 	}
 	return !e.d.exhausted && e.d.steps >= 0;
 }
 
 static bool
-each_entry(const struct policy_image *image, uint32_t at, uint32_t end,
+each_entry(const struct policy_image *image, const struct image_entry *entries, uint32_t n,
 	   bool (*fn)(void *context, uint32_t rule), void *context)
 {
-	for (; at < end; at++) {
-		const struct image_entry *entry = &image->entries[at];
-		bool more = entry->subject == IMAGE_NONE
-				    ? each_entry(image, image->lists[entry->rule].entries,
-						 image_list_end(image, entry->rule), fn, context)
-				    : fn(context, entry->rule);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t list = entries[i].rule;
+		bool more = entries[i].subject == IMAGE_NONE
+				    ? each_entry(image, image->entries + image->lists[list].entries,
+						 image_list_end(image, list) -
+							 image->lists[list].entries,
+						 fn, context)
+				    : fn(context, list);
 
 		if (!more)
 			return false;
@@ -279,11 +291,11 @@ policy_each_match(const struct policy_image *image, const char *path, size_t len
 		return true;
 	policy_walk_start(&walk, image, &nobody, &split, 0, &steps);
 	while (policy_walk_next(&walk, &place)) {
-		const struct image_node *node = &image->nodes[place.node];
+		const struct image_node *node = image_node(image, place.node);
 		bool denies = verdict == POLICY_DENY;
-		uint32_t end = denies ? node->allows : image_entries_end(image, place.node);
 
-		if (!each_entry(image, denies ? node->entries : node->allows, end, fn, context))
+		if (!each_entry(image, denies ? image_denies(node) : image_allows(node),
+				denies ? node->n_denies : node->n_allows, fn, context))
 			return false;
 	}
 	return !walk.exhausted;

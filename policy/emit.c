@@ -4,69 +4,28 @@
 
 #include "trie.h"
 
+/* A node that is to be written, and where its place has to be noted. */
+struct job {
+	uint32_t start; /* in the trie */
+	uint32_t note;  /* item of the tree; TRIE_NO_NODE: a root */
+};
+
 struct emitter {
 	const struct trie *trie;
 	struct trie_image *image;
-	uint32_t *place;                 /* of each node of the trie in the image, or IMAGE_NONE */
-	POLICY_VECTOR(uint32_t) sources; /* of each node of the image in the trie */
-	POLICY_VECTOR(char) run;         /* scratch */
-	POLICY_VECTOR(uint32_t) starts;  /* of each slot: the child that stands there */
+	const struct trie_end *ends; /* sorted by node */
+	uint32_t *first_end;         /* of each node of the trie */
+	POLICY_VECTOR(struct job) jobs;
+	POLICY_VECTOR(char) run;        /* scratch */
+	POLICY_VECTOR(uint32_t) starts; /* scratch: the child of each slot */
 };
 
 void
 policy_trie_image_free(struct trie_image *image)
 {
-	policy_vector_free(&image->nodes);
-	policy_vector_free(&image->slots);
-	policy_vector_free(&image->wilds);
+	policy_vector_free(&image->tree);
 	policy_vector_free(&image->entries);
 	policy_vector_free(&image->lists);
-}
-
-static int
-add_node(struct emitter *e, uint32_t source, struct image_node node)
-{
-	const struct trie_node *from = &e->trie->nodes.items[source];
-	int r;
-
-	node.flags = (from->ends ? IMAGE_NODE_ENDS : 0) | node.flags;
-	node.slot_bits = IMAGE_NO_SLOTS;
-	e->place[source] = (uint32_t)e->image->nodes.n;
-	r = policy_vector_push(&e->sources, source);
-	return r < 0 ? r : policy_vector_push(&e->image->nodes, node);
-}
-
-/* From this literal on, as long as there is no branch and no pattern ends: one edge. */
-static int
-add_run(struct emitter *e, uint32_t start)
-{
-	const struct trie *trie = e->trie;
-	const struct trie_node *node = &trie->nodes.items[start];
-	struct image_node add = {.hash = node->hash};
-	uint32_t end = start, id;
-	int r;
-
-	e->run.n = 0;
-	for (;;) {
-		r = policy_vector_reserve(&e->run, (size_t)node->length + 1);
-		if (r < 0)
-			return r;
-		if (add.run_components > 0)
-			e->run.items[e->run.n++] = '/';
-		memcpy(e->run.items + e->run.n, trie->bytes.items + node->at, node->length);
-		e->run.n += node->length;
-		add.run_components++;
-		if (node->ends || node->n_wilds > 0 || node->n_literals != 1)
-			break;
-		end = node->literals;
-		node = &trie->nodes.items[end];
-	}
-	r = policy_intern(trie->strings, e->run.items, e->run.n, &id);
-	if (r < 0)
-		return r;
-	add.run = trie->strings->keys.items[id].at;
-	add.run_length = (uint16_t)e->run.n;
-	return add_node(e, end, add);
 }
 
 static uint8_t
@@ -78,24 +37,45 @@ bits_for(uint32_t children)
 
 	while (UINT64_C(1) << bits < wanted)
 		bits++;
-	return bits;
+	return children == 0 ? IMAGE_NO_SLOTS : bits;
 }
 
-/* Children are numbered in the order of their slots. */
+/* From this literal on, as long as there is no branch and no pattern ends: one edge. */
 static int
-add_literals(struct emitter *e, uint32_t number, const struct trie_node *from)
+collect_run(struct emitter *e, uint32_t start, struct image_node *node, uint32_t *ret_end)
 {
-	uint8_t bits = bits_for(from->n_literals);
-	uint32_t n = UINT32_C(1) << bits, first = (uint32_t)e->image->slots.n;
-	int r;
+	const struct trie *trie = e->trie;
+	uint32_t at = start;
 
-	if (from->n_literals == 0)
-		return 0;
-	r = policy_vector_reserve(&e->image->slots, n);
+	e->run.n = 0;
+	for (;;) {
+		const struct trie_node *from = &trie->nodes.items[at];
+		int r = policy_vector_reserve(&e->run, (size_t)from->length + 1);
+
+		if (r < 0)
+			return r;
+		if (node->run_components > 0)
+			e->run.items[e->run.n++] = '/';
+		memcpy(e->run.items + e->run.n, trie->bytes.items + from->at, from->length);
+		e->run.n += from->length;
+		node->run_components++;
+		if (from->ends || from->n_wilds > 0 || from->n_literals != 1)
+			break;
+		at = from->literals;
+	}
+	node->run_length = (uint16_t)e->run.n;
+	*ret_end = at;
+	return 0;
+}
+
+/* Which child stands in which slot. */
+static int
+fill_slots(struct emitter *e, const struct trie_node *from, uint32_t n)
+{
+	int r = policy_vector_reserve(&e->starts, n);
+
 	e->starts.n = 0;
-	if (r == 0)
-		r = policy_vector_reserve(&e->starts, n);
-	if (r < 0)
+	if (r < 0 || n == 0)
 		return r;
 	memset(e->starts.items, 0xff, n * sizeof(uint32_t));
 	for (uint32_t c = from->literals; c != TRIE_NO_NODE; c = e->trie->nodes.items[c].next) {
@@ -105,59 +85,99 @@ add_literals(struct emitter *e, uint32_t number, const struct trie_node *from)
 			slot = (slot + 1) & (n - 1);
 		e->starts.items[slot] = c;
 	}
-	e->image->nodes.items[number].slot_bits = bits;
-	e->image->slots.n += n;
-	for (uint32_t i = 0; r == 0 && i < n; i++) {
-		bool is_free = e->starts.items[i] == TRIE_NO_NODE;
+	return 0;
+}
 
-		e->image->slots.items[first + i] =
-			is_free ? IMAGE_NONE : (uint32_t)e->image->nodes.n;
-		if (!is_free)
-			r = add_run(e, e->starts.items[i]);
+/* Their jobs come before those that are there: children lie behind their parent. */
+static int
+write_children(struct emitter *e, const struct trie_node *from, uint32_t at, uint32_t n_slots)
+{
+	uint32_t *tree = e->image->tree.items;
+	int r = policy_vector_reserve(&e->jobs, (size_t)from->n_literals + from->n_wilds);
+
+	if (r < 0)
+		return r;
+	for (uint32_t i = n_slots; i-- > 0;) {
+		uint32_t child = e->starts.items[i];
+		struct image_slot slot = {0, IMAGE_NONE};
+
+		if (child != TRIE_NO_NODE) {
+			slot.hash = e->trie->nodes.items[child].hash;
+			e->jobs.items[e->jobs.n++] = (struct job){child, at + 2 * i + 1};
+		}
+		memcpy(tree + at + 2 * (size_t)i, &slot, sizeof(slot));
 	}
-	return r;
+	at += 2 * n_slots;
+	/* Each of these is visited, so they are the nearest. */
+	for (uint32_t c = from->wilds; c != TRIE_NO_NODE; c = e->trie->nodes.items[c].next) {
+		struct image_wild wild = {e->trie->nodes.items[c].at, IMAGE_NONE};
+
+		memcpy(tree + at, &wild, sizeof(wild));
+		e->jobs.items[e->jobs.n++] = (struct job){c, at + 1};
+		at += 2;
+	}
+	return 0;
+}
+
+static void
+count_entries(const struct emitter *e, uint32_t node, struct image_node *record)
+{
+	for (uint32_t i = e->first_end[node]; i < e->first_end[node + 1]; i++) {
+		record->n_denies += !e->ends[i].allows;
+		record->n_allows += e->ends[i].allows;
+	}
+}
+
+static bool
+is_nested(const struct trie *trie, const struct trie_node *node)
+{
+	return node->length == 0 && node->parent != TRIE_NO_NODE &&
+	       trie->nodes.items[node->parent].repeated &&
+	       trie->components.items[node->at & ~IMAGE_WILD_DOTS].kind ==
+		       IMAGE_COMPONENT_GLOBSTAR;
 }
 
 static int
-add_wilds(struct emitter *e, const struct trie_node *from)
+write_node(struct emitter *e, const struct job *job)
 {
+	const struct trie_node *from = &e->trie->nodes.items[job->start];
+	uint32_t at = (uint32_t)e->image->tree.n, end = job->start, n_slots, next;
+	struct image_node record = {0};
+	uint64_t size;
 	int r = 0;
 
-	for (uint32_t c = from->wilds; r == 0 && c != TRIE_NO_NODE;) {
-		const struct trie_node *child = &e->trie->nodes.items[c];
-		struct image_wild wild = {child->at, (uint32_t)e->image->nodes.n};
-		uint32_t component = child->at & ~IMAGE_WILD_DOTS;
-		struct image_node add = {0};
-
-		if (e->trie->components.items[component].kind == IMAGE_COMPONENT_GLOBSTAR &&
-		    from->repeated)
-			add.flags = IMAGE_NODE_NESTED;
-		r = policy_vector_push(&e->image->wilds, wild);
-		if (r == 0)
-			r = add_node(e, c, add);
-		c = child->next;
-	}
-	return r;
-}
-
-static int
-add_nodes(struct emitter *e, const uint32_t *roots, size_t n_roots)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < n_roots; i++)
-		r = add_node(e, roots[i], (struct image_node){0});
-	for (uint32_t i = 0; r == 0 && i < e->image->nodes.n; i++) {
-		const struct trie_node *from = &e->trie->nodes.items[e->sources.items[i]];
-
-		if (e->image->nodes.n >= IMAGE_WILD_DOTS)
-			return -EFBIG;
-		e->image->nodes.items[i].slots = (uint32_t)e->image->slots.n;
-		e->image->nodes.items[i].wilds = (uint32_t)e->image->wilds.n;
-		r = add_literals(e, i, from);
-		if (r == 0)
-			r = add_wilds(e, from);
-	}
+	e->run.n = 0;
+	if (from->length > 0)
+		r = collect_run(e, job->start, &record, &end);
+	if (r < 0)
+		return r;
+	from = &e->trie->nodes.items[end];
+	record.n_wilds = from->n_wilds;
+	record.shape = bits_for(from->n_literals) | (from->ends ? IMAGE_NODE_ENDS : 0) |
+		       (is_nested(e->trie, from) ? IMAGE_NODE_NESTED : 0);
+	count_entries(e, end, &record);
+	n_slots = image_n_slots(&record);
+	size = image_node_size(&record);
+	if (at + size >= IMAGE_WILD_DOTS)
+		return -EFBIG;
+	r = policy_vector_reserve(&e->image->tree, size);
+	if (r == 0)
+		r = fill_slots(e, from, n_slots);
+	if (r < 0)
+		return r;
+	if (job->note != TRIE_NO_NODE)
+		e->image->tree.items[job->note] = at;
+	e->image->tree.n += size;
+	/* The zeroes behind the run. */
+	e->image->tree.items[at + size - 1] = 0;
+	memcpy(e->image->tree.items + at, &record, sizeof(record));
+	next = at + (uint32_t)(sizeof(record) / 4);
+	r = write_children(e, from, next, n_slots);
+	next += 2 * (n_slots + record.n_wilds);
+	for (uint32_t i = e->first_end[end]; i < e->first_end[end + 1]; i++, next += 2)
+		memcpy(e->image->tree.items + next, &e->ends[i].entry, sizeof(e->ends[i].entry));
+	if (e->run.n > 0)
+		memcpy(e->image->tree.items + next, e->run.items, e->run.n);
 	return r;
 }
 
@@ -166,8 +186,6 @@ compare_ends(const void *a, const void *b)
 {
 	const struct trie_end *x = a, *y = b;
 
-	if (x->node != y->node)
-		return x->node < y->node ? -1 : 1;
 	if (x->allows != y->allows)
 		return x->allows ? 1 : -1;
 	if (x->entry.subject != y->entry.subject)
@@ -175,85 +193,79 @@ compare_ends(const void *a, const void *b)
 	return x->entry.rule < y->entry.rule ? -1 : x->entry.rule > y->entry.rule;
 }
 
-/* Sorted by node first, in the time of counting; then each node's own few. */
+/*
+ * By node first, in the time of counting; then each node's own few. ret_first: where those of each
+ * node begin, and the end of the last.
+ */
 static int
-sort_ends(struct trie_ends *ends, size_t n_nodes)
+sort_ends(struct trie_ends *ends, size_t n_nodes, uint32_t **ret_first)
 {
-	_cleanup_free_ uint32_t *at = calloc(n_nodes + 1, sizeof(*at));
+	uint32_t *first = calloc(n_nodes + 2, sizeof(*first));
 	struct trie_end *sorted = malloc((ends->all.n + 1) * sizeof(*sorted));
 	size_t n = ends->all.n;
 
-	if (!at || !sorted) {
+	if (!first || !sorted || n >= UINT32_MAX) {
+		free(first);
 		free(sorted);
-		return -ENOMEM;
+		return n >= UINT32_MAX ? -EFBIG : -ENOMEM;
 	}
 	for (size_t i = 0; i < n; i++)
-		at[ends->all.items[i].node + 1]++;
-	for (size_t i = 0; i < n_nodes; i++)
-		at[i + 1] += at[i];
+		first[ends->all.items[i].node + 2]++;
+	for (size_t i = 2; i < n_nodes + 2; i++)
+		first[i] += first[i - 1];
 	for (size_t i = 0; i < n; i++)
-		sorted[at[ends->all.items[i].node]++] = ends->all.items[i];
+		sorted[first[ends->all.items[i].node + 1]++] = ends->all.items[i];
 	free(ends->all.items);
 	ends->all.items = sorted;
 	ends->all.room = n + 1;
-	for (size_t i = 0, first = 0; i < n_nodes; first = at[i++])
-		if (at[i] - first > 1)
-			qsort(sorted + first, at[i] - first, sizeof(*sorted), compare_ends);
+	for (size_t i = 0; i < n_nodes; i++)
+		if (first[i + 1] - first[i] > 1)
+			qsort(sorted + first[i], first[i + 1] - first[i], sizeof(*sorted),
+			      compare_ends);
+	*ret_first = first;
 	return 0;
 }
 
 static int
-add_entries(struct emitter *e, struct trie_ends *ends, struct trie_ends *list_ends)
+write_lists(struct trie_image *image, struct trie_ends *ends)
 {
-	struct trie_image *image = e->image;
-	size_t at = 0, n = ends->all.n;
-	int r;
+	_cleanup_free_ uint32_t *first = NULL;
+	int r = sort_ends(ends, image->lists.n, &first);
 
-	for (size_t i = 0; i < n; i++)
-		ends->all.items[i].node = e->place[ends->all.items[i].node];
-	r = sort_ends(ends, image->nodes.n);
 	if (r == 0)
-		r = sort_ends(list_ends, image->lists.n);
-	if (r == 0)
-		r = policy_vector_reserve(&image->entries, n + list_ends->all.n);
+		r = policy_vector_reserve(&image->entries, ends->all.n);
 	if (r < 0)
 		return r;
-	for (uint32_t i = 0; i < image->nodes.n; i++) {
-		image->nodes.items[i].entries = (uint32_t)image->entries.n;
-		for (; at < n && ends->all.items[at].node == i && !ends->all.items[at].allows; at++)
-			image->entries.items[image->entries.n++] = ends->all.items[at].entry;
-		image->nodes.items[i].allows = (uint32_t)image->entries.n;
-		for (; at < n && ends->all.items[at].node == i; at++)
-			image->entries.items[image->entries.n++] = ends->all.items[at].entry;
-	}
-	at = 0;
-	for (uint32_t i = 0; i < image->lists.n; i++) {
-		image->lists.items[i].entries = (uint32_t)image->entries.n;
-		for (; at < list_ends->all.n && list_ends->all.items[at].node == i; at++)
-			image->entries.items[image->entries.n++] = list_ends->all.items[at].entry;
-	}
+	for (size_t i = 0; i < image->lists.n; i++)
+		image->lists.items[i].entries = first[i];
+	for (size_t i = 0; i < ends->all.n; i++)
+		image->entries.items[image->entries.n++] = ends->all.items[i].entry;
 	return 0;
 }
 
 int
-policy_trie_emit(const struct trie *trie, const uint32_t *roots, size_t n_roots,
-		 struct trie_ends *ends, struct trie_ends *list_ends, struct trie_image *image)
+policy_trie_emit(const struct trie *trie, uint32_t *roots, size_t n_roots, struct trie_ends *ends,
+		 struct trie_ends *list_ends, struct trie_image *image)
 {
-	struct emitter e = {
-		.trie = trie,
-		.image = image,
-		.place = malloc(trie->nodes.n * sizeof(*e.place)),
-	};
-	int r = -ENOMEM;
+	struct emitter e = {.trie = trie, .image = image};
+	int r = sort_ends(ends, trie->nodes.n, &e.first_end);
 
-	if (e.place) {
-		memset(e.place, 0xff, trie->nodes.n * sizeof(*e.place));
-		r = add_nodes(&e, roots, n_roots);
+	e.ends = ends->all.items;
+	for (size_t i = 0; r == 0 && i < n_roots; i++) {
+		uint32_t place = (uint32_t)image->tree.n;
+
+		r = policy_vector_push(&e.jobs, ((struct job){roots[i], TRIE_NO_NODE}));
+		roots[i] = place;
+		while (r == 0 && e.jobs.n > 0) {
+			struct job job = e.jobs.items[--e.jobs.n];
+
+			r = write_node(&e, &job);
+		}
 	}
 	if (r == 0)
-		r = add_entries(&e, ends, list_ends);
-	free(e.place);
-	policy_vector_free(&e.sources);
+		r = write_lists(image, list_ends);
+	free(e.first_end);
+	policy_vector_free(&e.jobs);
 	policy_vector_free(&e.run);
 	policy_vector_free(&e.starts);
 	return r;

@@ -33,11 +33,9 @@ enum section {
 	SECTION_OPTIONS,      /* struct image_options: those of allows by their order */
 	SECTION_NOTES,        /* struct image_note */
 	SECTION_EXCEPTS,      /* uint32_t: node, a root */
-	SECTION_NODES,        /* struct image_node: roots, then children in the order of parents */
-	SECTION_SLOTS,        /* uint32_t: node; IMAGE_NONE: free */
-	SECTION_WILDS,        /* struct image_wild */
-	SECTION_ENTRIES,      /* struct image_entry: those of nodes, then those of lists */
+	SECTION_TREE,         /* uint32_t: struct image_node and what belongs to it; 0 is a root */
 	SECTION_LISTS,        /* struct image_list */
+	SECTION_ENTRIES,      /* struct image_entry, of lists */
 	SECTION_COMPONENTS,   /* struct image_component */
 	SECTION_PIECES,       /* struct image_piece */
 	SECTION_STRINGS,      /* bytes, the last one NUL */
@@ -49,7 +47,7 @@ struct image_header {
 	uint32_t version; /* in the byte order of the machine */
 	uint32_t size;    /* of the whole image */
 	uint32_t denies;  /* rules below this number deny */
-	uint32_t roots;   /* nodes below this number are roots; 0 is that of the targets */
+	uint32_t zero;
 	uint32_t counts[SECTIONS];
 };
 
@@ -103,32 +101,38 @@ struct image_note {
 };
 
 enum {
-	IMAGE_NO_SLOTS = 255,
+	/* Of image_node.shape: 1 << bits slots, or none; and flags. */
+	IMAGE_SLOT_BITS = 0x1f,
 	IMAGE_SLOT_BITS_MAX = 28,
-};
-
-enum image_node_flags {
-	IMAGE_NODE_ENDS = 1 << 0, /* in a tree of excepts: a pattern ends here */
+	IMAGE_NO_SLOTS = 0x1f,
+	IMAGE_NODE_ENDS = 0x20, /* in a tree of excepts: a pattern ends here */
 	/* A `**` below another one: it can be come to more than once for a path. */
-	IMAGE_NODE_NESTED = 1 << 1,
-	IMAGE_NODE_FLAGS = (1 << 2) - 1,
+	IMAGE_NODE_NESTED = 0x40,
+	IMAGE_NODE_SHAPE = 0x7f,
 };
 
+/*
+ * Followed by its slots, its wilds, its entries (denies, then allows) and its run, with zeroes up
+ * to the next multiple of four bytes: what one visit needs lies together. A node is named by where
+ * it begins in the section.
+ */
 struct image_node {
+	uint32_t n_wilds;
+	uint32_t n_denies;
+	uint32_t n_allows;
 	/* The literal components that lead here, joined by '/'; none: a root, or behind a wild. */
-	uint32_t run;
-	uint32_t hash; /* of the first of them */
 	uint16_t run_length;
 	uint8_t run_components;
-	uint8_t slot_bits; /* 1 << slot_bits slots, or IMAGE_NO_SLOTS */
-	uint32_t slots;    /* the first of them */
-	uint32_t wilds;    /* up to those of the next node */
-	uint32_t entries;  /* of denies, up to allows */
-	uint32_t allows;   /* up to the entries of the next node */
-	uint32_t flags;
+	uint8_t shape;
 };
 
-/* An edge that is no literal. */
+/* A child behind a literal. Slot (hash % slots) or, if that is taken, the next. */
+struct image_slot {
+	uint32_t hash; /* of the first component of its run */
+	uint32_t node; /* IMAGE_NONE: free */
+};
+
+/* A child behind anything else. */
 struct image_wild {
 	uint32_t component; /* with IMAGE_WILD_DOTS: wildcards take a leading dot */
 	uint32_t node;
@@ -136,10 +140,17 @@ struct image_wild {
 
 #define IMAGE_WILD_DOTS UINT32_C(0x80000000)
 
+enum {
+	IMAGE_RULES_MAX = 1 << 24,
+};
+
 /* A rule, or many, with a pattern that ends at a node. Sorted by subject, then by rule. */
 struct image_entry {
-	uint32_t subject; /* IMAGE_NONE: rule is a list */
-	uint32_t rule;
+	uint32_t subject;   /* IMAGE_NONE: rule is a list */
+	uint32_t rule : 24; /* its own place has the rest */
+	uint32_t covers : 5;
+	uint32_t more : 1; /* it excepts something, or ends some day */
+	uint32_t zero : 2;
 };
 
 /* The rules that name a set: what stands at each of its patterns instead of all of them. */
@@ -178,11 +189,9 @@ struct policy_image {
 	const struct image_options *options;
 	const struct image_note *notes;
 	const uint32_t *excepts;
-	const struct image_node *nodes;
-	const uint32_t *slots;
-	const struct image_wild *wilds;
-	const struct image_entry *entries;
+	const uint32_t *tree;
 	const struct image_list *lists;
+	const struct image_entry *entries;
 	const struct image_component *components;
 	const struct image_piece *pieces;
 	const char *strings;
@@ -195,8 +204,8 @@ extern const size_t policy_section_item[SECTIONS];
 /* Offsets of all sections and the size of the image that has these counts. */
 uint64_t policy_image_layout(const uint32_t *counts, uint64_t *ret_offsets);
 
-/* Is every item of every section what format.h says? Nothing else looks again. */
-bool policy_image_good(const struct policy_image *image);
+/* Is every item of every section what is said here? Nothing else looks again. -EBADMSG, -ENOMEM. */
+int policy_image_good(const struct policy_image *image);
 
 static inline uint32_t
 image_count(const struct policy_image *image, enum section section)
@@ -204,32 +213,65 @@ image_count(const struct policy_image *image, enum section section)
 	return image->header->counts[section];
 }
 
-/* The end of a range that goes up to the same of the next item. */
-#define IMAGE_END(image, items, section, i, field, all)                                            \
-	((i) + 1 < image_count(image, section) ? (image)->items[(i) + 1].field : (all))
+static inline const struct image_node *
+image_node(const struct policy_image *image, uint32_t node)
+{
+	return (const void *)(image->tree + node);
+}
 
 static inline uint32_t
-image_wilds_end(const struct policy_image *image, uint32_t node)
+image_n_slots(const struct image_node *node)
 {
-	return IMAGE_END(image, nodes, SECTION_NODES, node, wilds,
-			 image_count(image, SECTION_WILDS));
+	uint32_t bits = node->shape & IMAGE_SLOT_BITS;
+
+	return bits == IMAGE_NO_SLOTS ? 0 : UINT32_C(1) << bits;
+}
+
+static inline const struct image_slot *
+image_slots(const struct image_node *node)
+{
+	return (const void *)(node + 1);
+}
+
+static inline const struct image_wild *
+image_wilds(const struct image_node *node)
+{
+	return (const void *)(image_slots(node) + image_n_slots(node));
+}
+
+static inline const struct image_entry *
+image_denies(const struct image_node *node)
+{
+	return (const void *)(image_wilds(node) + node->n_wilds);
+}
+
+static inline const struct image_entry *
+image_allows(const struct image_node *node)
+{
+	return image_denies(node) + node->n_denies;
+}
+
+static inline const char *
+image_run(const struct image_node *node)
+{
+	return (const void *)(image_allows(node) + node->n_allows);
+}
+
+/* In items of the section. */
+static inline uint64_t
+image_node_size(const struct image_node *node)
+{
+	uint64_t items = image_n_slots(node) + (uint64_t)node->n_wilds + node->n_denies +
+			 (uint64_t)node->n_allows;
+
+	return sizeof(*node) / 4 + items * 2 + ((uint64_t)node->run_length + 3) / 4;
 }
 
 static inline uint32_t
 image_list_end(const struct policy_image *image, uint32_t list)
 {
-	return IMAGE_END(image, lists, SECTION_LISTS, list, entries,
-			 image_count(image, SECTION_ENTRIES));
-}
-
-static inline uint32_t
-image_entries_end(const struct policy_image *image, uint32_t node)
-{
-	uint32_t lists = image_count(image, SECTION_LISTS) > 0
-				 ? image->lists[0].entries
-				 : image_count(image, SECTION_ENTRIES);
-
-	return IMAGE_END(image, nodes, SECTION_NODES, node, entries, lists);
+	return list + 1 < image_count(image, SECTION_LISTS) ? image->lists[list + 1].entries
+							    : image_count(image, SECTION_ENTRIES);
 }
 
 static inline enum policy_verdict

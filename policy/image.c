@@ -17,11 +17,9 @@ const size_t policy_section_item[SECTIONS] = {
 	[SECTION_OPTIONS] = sizeof(struct image_options),
 	[SECTION_NOTES] = sizeof(struct image_note),
 	[SECTION_EXCEPTS] = sizeof(uint32_t),
-	[SECTION_NODES] = sizeof(struct image_node),
-	[SECTION_SLOTS] = sizeof(uint32_t),
-	[SECTION_WILDS] = sizeof(struct image_wild),
-	[SECTION_ENTRIES] = sizeof(struct image_entry),
+	[SECTION_TREE] = sizeof(uint32_t),
 	[SECTION_LISTS] = sizeof(struct image_list),
+	[SECTION_ENTRIES] = sizeof(struct image_entry),
 	[SECTION_COMPONENTS] = sizeof(struct image_component),
 	[SECTION_PIECES] = sizeof(struct image_piece),
 	[SECTION_STRINGS] = 1,
@@ -64,12 +62,13 @@ policy_image_from_memory(const void *bytes, size_t size, struct policy_image **r
 	_cleanup_free_ struct policy_image *image = NULL;
 	uint64_t at[SECTIONS];
 	const char *base = bytes;
+	int r;
 
 	if (size < sizeof(*header) || (uintptr_t)bytes % _Alignof(struct policy_class) != 0)
 		return -EBADMSG;
 	if (memcmp(header->magic, IMAGE_MAGIC, sizeof(header->magic)) != 0 ||
 	    header->version != IMAGE_VERSION || header->size != size ||
-	    policy_image_layout(header->counts, at) != size)
+	    header->zero != 0 || policy_image_layout(header->counts, at) != size)
 		return -EBADMSG;
 	if (header->counts[SECTION_STRINGS] == 0 || base[size - 1] != '\0')
 		return -EBADMSG;
@@ -86,17 +85,16 @@ policy_image_from_memory(const void *bytes, size_t size, struct policy_image **r
 	image->options = (const void *)(base + at[SECTION_OPTIONS]);
 	image->notes = (const void *)(base + at[SECTION_NOTES]);
 	image->excepts = (const void *)(base + at[SECTION_EXCEPTS]);
-	image->nodes = (const void *)(base + at[SECTION_NODES]);
-	image->slots = (const void *)(base + at[SECTION_SLOTS]);
-	image->wilds = (const void *)(base + at[SECTION_WILDS]);
+	image->tree = (const void *)(base + at[SECTION_TREE]);
 	image->entries = (const void *)(base + at[SECTION_ENTRIES]);
 	image->lists = (const void *)(base + at[SECTION_LISTS]);
 	image->components = (const void *)(base + at[SECTION_COMPONENTS]);
 	image->pieces = (const void *)(base + at[SECTION_PIECES]);
 	image->strings = base + at[SECTION_STRINGS];
 
-	if (!policy_image_good(image))
-		return -EBADMSG;
+	r = policy_image_good(image);
+	if (r < 0)
+		return r;
 	image->asks = asked(image);
 	*ret_image = image;
 	image = NULL;

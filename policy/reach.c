@@ -57,8 +57,8 @@ write_name(const struct tour *t, const struct image_component *c, char *name)
 static bool
 extend(struct tour *t, struct step *step)
 {
-	const struct image_node *node = &t->image->nodes[step->node];
-	const char *bytes = t->image->strings + node->run, *slash;
+	const struct image_node *node = image_node(t->image, step->node);
+	const char *bytes = image_run(node), *slash;
 	char name[POLICY_NAME_MAX_BYTES];
 	size_t length = node->run_length;
 
@@ -82,11 +82,11 @@ static int
 report(struct tour *t, const struct step *step, struct policy_prefix *prefix)
 {
 	const struct policy_image *image = t->image;
-	uint32_t end = image_entries_end(image, step->node);
+	const struct image_node *node = image_node(image, step->node);
 	int r = 0;
 
-	for (uint32_t i = image->nodes[step->node].entries; r == 0 && i < end; i++) {
-		const struct image_entry *entry = &image->entries[i];
+	for (uint32_t i = 0; r == 0 && i < node->n_denies + node->n_allows; i++) {
+		const struct image_entry *entry = &image_denies(node)[i];
 
 		if (entry->subject != IMAGE_NONE) {
 			r = t->fn(t->context, prefix, entry);
@@ -107,8 +107,9 @@ report_node(struct tour *t, const struct step *step)
 	struct policy_prefix prefix = {.number = step->prefix, .recursive = step->recursive};
 	char directory[POLICY_PATH_MAX + 1], name[POLICY_NAME_MAX_BYTES + 1];
 	size_t length = literal ? step->last : step->length;
+	const struct image_node *node = image_node(t->image, step->node);
 
-	if (t->image->nodes[step->node].entries == image_entries_end(t->image, step->node))
+	if (node->n_denies + node->n_allows == 0)
 		return 0;
 	memcpy(directory, t->path, length);
 	if (length == 0)
@@ -130,30 +131,29 @@ static int
 push_children(struct tour *t, const struct step *from)
 {
 	const struct policy_image *image = t->image;
-	const struct image_node *node = &image->nodes[from->node];
-	uint32_t n_slots = node->slot_bits == IMAGE_NO_SLOTS ? 0 : UINT32_C(1) << node->slot_bits;
+	const struct image_node *node = image_node(image, from->node);
+	const struct image_wild *wilds = image_wilds(node);
 	struct step longer = *from, wilder = *from;
 	int r = 0;
 
 	longer.name = wilder.name = IMAGE_NONE;
 	if (from->prefix == IMAGE_NONE)
 		wilder.prefix = t->prefixes++;
-	for (uint32_t i = 0; r == 0 && i < n_slots; i++) {
-		longer.node = image->slots[node->slots + i];
+	for (uint32_t i = 0; r == 0 && i < image_n_slots(node); i++) {
+		longer.node = image_slots(node)[i].node;
 		if (longer.node != IMAGE_NONE)
 			r = policy_vector_push(&t->steps, longer);
 	}
 	for (int pass = 0; pass < 2; pass++) {
-		for (uint32_t i = node->wilds; r == 0 && i < image_wilds_end(image, from->node);
-		     i++) {
-			uint32_t number = image->wilds[i].component & ~IMAGE_WILD_DOTS;
+		for (uint32_t i = 0; r == 0 && i < node->n_wilds; i++) {
+			uint32_t number = wilds[i].component & ~IMAGE_WILD_DOTS;
 			uint32_t kind = image->components[number].kind;
 			bool is_name = kind == IMAGE_COMPONENT_NAME && from->prefix == IMAGE_NONE;
 			struct step step = is_name ? longer : wilder;
 
 			if (is_name != (pass == 0))
 				continue;
-			step.node = image->wilds[i].node;
+			step.node = wilds[i].node;
 			step.name = is_name ? number : IMAGE_NONE;
 			step.recursive |= kind == IMAGE_COMPONENT_GLOBSTAR;
 			r = policy_vector_push(&t->steps, step);

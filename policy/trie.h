@@ -61,9 +61,7 @@ struct trie_ends {
 
 /* The sections that the tree becomes. */
 struct trie_image {
-	POLICY_VECTOR(struct image_node) nodes;
-	POLICY_VECTOR(uint32_t) slots;
-	POLICY_VECTOR(struct image_wild) wilds;
+	POLICY_VECTOR(uint32_t) tree;
 	POLICY_VECTOR(struct image_entry) entries;
 	POLICY_VECTOR(struct image_list) lists;
 };
@@ -71,8 +69,8 @@ struct trie_image {
 void policy_trie_image_free(struct trie_image *image);
 
 /*
- * roots: nodes of the trie, which become the first nodes of the image in that order. lists[i] says
- * already whether list i is one of denies. The ends are sorted.
+ * roots: nodes of the trie; in their stead comes where they are in the image, the first at 0.
+ * lists[i] says already whether list i is one of denies. The ends are sorted.
  */
-int policy_trie_emit(const struct trie *trie, const uint32_t *roots, size_t n_roots,
+int policy_trie_emit(const struct trie *trie, uint32_t *roots, size_t n_roots,
 		     struct trie_ends *ends, struct trie_ends *list_ends, struct trie_image *image);

@@ -154,137 +154,182 @@ rules_good(const struct policy_image *image)
 		    (note->because != IMAGE_NONE && !shown_good(image, note->because)))
 			return false;
 	}
-	for (uint32_t i = 0; i < image_count(image, SECTION_EXCEPTS); i++)
-		if (image->excepts[i] == 0 || image->excepts[i] >= image->header->roots)
-			return false;
 	return true;
 }
 
 /* --- the tree ---------------------------------------------------------------------------- */
 
-/* One or more components of a path. */
+/* One or more components of a path, with zeroes up to the next node. */
 static bool
-run_good(const struct policy_image *image, const struct image_node *node)
+run_good(const struct image_node *node)
 {
-	char path[POLICY_PATH_MAX + 1] = "/";
-	uint32_t components = 1;
+	const char *run = image_run(node);
+	uint32_t components = 1, at = 0, length = node->run_length;
 
-	if (node->run_length == 0)
+	if (length == 0)
 		return node->run_components == 0;
-	if (node->run_length >= POLICY_PATH_MAX || !bytes_fit(image, node->run, node->run_length))
-		return false;
-	memcpy(path + 1, image->strings + node->run, node->run_length);
-	for (uint32_t i = 0; i < node->run_length; i++)
-		components += path[1 + i] == '/';
-	return components == node->run_components &&
-	       policy_path_is_canonical(path, (size_t)node->run_length + 1);
-}
-
-/*
- * Children have the numbers that come next, first those in slots and then those behind wilds: so
- * each node has one parent, with a lower number, and the tree is one.
- */
-static bool
-children_good(const struct policy_image *image, uint32_t number, uint32_t *slots, uint32_t *next)
-{
-	const struct image_node *node = &image->nodes[number];
-	uint32_t n_slots = image_count(image, SECTION_SLOTS), end = image_wilds_end(image, number);
-
-	if (node->slots != *slots)
-		return false;
-	if (node->slot_bits != IMAGE_NO_SLOTS) {
-		if (node->slot_bits > IMAGE_SLOT_BITS_MAX ||
-		    UINT32_C(1) << node->slot_bits > n_slots - *slots)
-			return false;
-		*slots += UINT32_C(1) << node->slot_bits;
-	}
-	for (uint32_t i = node->slots; i < *slots; i++) {
-		uint32_t child = image->slots[i];
-
-		if (child == IMAGE_NONE)
+	for (uint32_t i = 0; i <= length; i++) {
+		if (i < length && run[i] != '/') {
+			if (run[i] == '\0')
+				return false;
 			continue;
-		if (child != *next || child >= image_count(image, SECTION_NODES) ||
-		    image->nodes[child].run_length == 0)
+		}
+		if (i == at || i - at > POLICY_NAME_MAX_BYTES ||
+		    policy_word_is(run + at, i - at, ".") || policy_word_is(run + at, i - at, ".."))
 			return false;
-		(*next)++;
+		at = i + 1;
+		components += i < length;
 	}
-	if (node->wilds > end || end > image_count(image, SECTION_WILDS))
-		return false;
-	for (uint32_t i = node->wilds; i < end; i++) {
-		const struct image_wild *wild = &image->wilds[i];
-
-		if (wild->node != *next || wild->node >= image_count(image, SECTION_NODES) ||
-		    image->nodes[wild->node].run_length != 0 ||
-		    (wild->component & ~IMAGE_WILD_DOTS) >= image_count(image, SECTION_COMPONENTS))
+	for (; length % 4 != 0; length++)
+		if (run[length] != '\0')
 			return false;
-		(*next)++;
-	}
-	return true;
+	return components == node->run_components && components <= POLICY_COMPONENTS_MAX &&
+	       node->run_length < POLICY_PATH_MAX;
 }
 
 static bool
 entry_good(const struct policy_image *image, const struct image_entry *entry, bool denies)
 {
+	const struct image_rule *rule;
+
+	if (entry->zero != 0)
+		return false;
 	if (entry->subject == IMAGE_NONE)
 		return entry->rule < image_count(image, SECTION_LISTS) &&
 		       image->lists[entry->rule].denies == denies;
-	return entry->subject < image_count(image, SECTION_SUBJECTS) &&
-	       entry->rule < image_count(image, SECTION_RULES) &&
-	       (image_verdict(image, entry->rule) == POLICY_DENY) == denies;
+	if (entry->subject >= image_count(image, SECTION_SUBJECTS) ||
+	    entry->rule >= image_count(image, SECTION_RULES) ||
+	    (image_verdict(image, entry->rule) == POLICY_DENY) != denies)
+		return false;
+	rule = &image->rules[entry->rule];
+	return entry->covers == rule->covers &&
+	       entry->more == (rule->excepts.n > 0 || rule->expires);
 }
 
 static bool
-entries_good(const struct policy_image *image, uint32_t at, uint32_t end, bool denies)
+entries_good(const struct policy_image *image, const struct image_entry *entries, uint32_t n,
+	     bool denies)
 {
-	if (at > end || end > image_count(image, SECTION_ENTRIES))
-		return false;
-	for (uint32_t i = at; i < end; i++) {
-		const struct image_entry *entry = &image->entries[i];
-
-		if (!entry_good(image, entry, denies))
+	for (uint32_t i = 0; i < n; i++) {
+		if (!entry_good(image, &entries[i], denies))
 			return false;
-		if (i > at && entry->subject < entry[-1].subject)
+		if (i > 0 && entries[i].subject < entries[i - 1].subject)
 			return false;
 	}
 	return true;
 }
 
+/* Nodes that have been seen and that no other one has named as its child. */
+struct orphans {
+	uint64_t *bits;
+	uint32_t n;
+};
+
 static bool
-nodes_good(const struct policy_image *image)
+is_orphan(const struct orphans *orphans, uint32_t node)
 {
-	uint32_t n = image_count(image, SECTION_NODES), roots = image->header->roots;
-	uint32_t slots = 0, next = roots;
+	return orphans->bits[node / 64] >> (node % 64) & 1;
+}
 
-	if (roots == 0 || roots > n || image->nodes[0].wilds != 0 || image->nodes[0].entries != 0)
+/* A child lies behind its parent, and has one: so there is no way round in circles. */
+static bool
+adopt(const struct policy_image *image, struct orphans *orphans, uint32_t parent, uint32_t child,
+      bool behind_literal)
+{
+	if (child <= parent || child >= image_count(image, SECTION_TREE) ||
+	    !is_orphan(orphans, child) ||
+	    (image_node(image, child)->run_length > 0) != behind_literal)
 		return false;
-	for (uint32_t i = 0; i < n; i++) {
-		const struct image_node *node = &image->nodes[i];
+	orphans->bits[child / 64] &= ~(UINT64_C(1) << (child % 64));
+	orphans->n--;
+	return true;
+}
 
-		if ((node->flags & ~(uint32_t)IMAGE_NODE_FLAGS) ||
-		    (i < roots && node->run_length) || i >= next || !run_good(image, node) ||
-		    !children_good(image, i, &slots, &next))
+static bool
+children_good(const struct policy_image *image, struct orphans *orphans, uint32_t number)
+{
+	const struct image_node *node = image_node(image, number);
+	const struct image_slot *slots = image_slots(node);
+	const struct image_wild *wilds = image_wilds(node);
+
+	for (uint32_t i = 0; i < image_n_slots(node); i++)
+		if (slots[i].node != IMAGE_NONE &&
+		    !adopt(image, orphans, number, slots[i].node, true))
 			return false;
-		if (!entries_good(image, node->entries, node->allows, true) ||
-		    !entries_good(image, node->allows, image_entries_end(image, i), false))
+	for (uint32_t i = 0; i < node->n_wilds; i++)
+		if ((wilds[i].component & ~IMAGE_WILD_DOTS) >=
+			    image_count(image, SECTION_COMPONENTS) ||
+		    !adopt(image, orphans, number, wilds[i].node, false))
+			return false;
+	return true;
+}
+
+/* Node after node fills the section. */
+static bool
+find_nodes(const struct policy_image *image, struct orphans *orphans)
+{
+	uint32_t n = image_count(image, SECTION_TREE), at = 0;
+
+	while (at < n) {
+		const struct image_node *node = image_node(image, at);
+		uint32_t bits;
+
+		if (sizeof(*node) / 4 > n - at || (node->shape & ~IMAGE_NODE_SHAPE))
+			return false;
+		bits = node->shape & IMAGE_SLOT_BITS;
+		if ((bits > IMAGE_SLOT_BITS_MAX && bits != IMAGE_NO_SLOTS) ||
+		    image_node_size(node) > n - at || !run_good(node))
+			return false;
+		orphans->bits[at / 64] |= UINT64_C(1) << (at % 64);
+		orphans->n++;
+		at += (uint32_t)image_node_size(node);
+	}
+	return n > 0;
+}
+
+static bool
+tree_good(const struct policy_image *image, struct orphans *orphans)
+{
+	uint32_t n = image_count(image, SECTION_TREE);
+
+	if (!find_nodes(image, orphans))
+		return false;
+	for (uint32_t at = 0; at < n; at += (uint32_t)image_node_size(image_node(image, at))) {
+		const struct image_node *node = image_node(image, at);
+
+		if (!children_good(image, orphans, at) ||
+		    !entries_good(image, image_denies(node), node->n_denies, true) ||
+		    !entries_good(image, image_allows(node), node->n_allows, false))
 			return false;
 	}
-	return next == n && slots == image_count(image, SECTION_SLOTS);
+	/* What is left are roots: that of the targets, and what is excepted. */
+	for (uint32_t i = 0; i < image_count(image, SECTION_EXCEPTS); i++)
+		if (image->excepts[i] == 0 || image->excepts[i] >= n ||
+		    !is_orphan(orphans, image->excepts[i]) ||
+		    image_node(image, image->excepts[i])->run_length > 0)
+			return false;
+	return is_orphan(orphans, 0) && image_node(image, 0)->run_length == 0;
 }
 
 /* A list holds no lists. */
 static bool
 lists_good(const struct policy_image *image)
 {
+	uint32_t at = 0;
+
 	for (uint32_t i = 0; i < image_count(image, SECTION_LISTS); i++) {
 		const struct image_list *list = &image->lists[i];
 		uint32_t end = image_list_end(image, i);
 
-		if (list->denies > 1 || !entries_good(image, list->entries, end, list->denies))
+		if (list->denies > 1 || list->entries != at || end < at ||
+		    end > image_count(image, SECTION_ENTRIES) ||
+		    !entries_good(image, image->entries + at, end - at, list->denies))
 			return false;
-		if (list->entries < end && image->entries[end - 1].subject == IMAGE_NONE)
+		if (at < end && image->entries[end - 1].subject == IMAGE_NONE)
 			return false;
+		at = end;
 	}
-	return true;
+	return at == image_count(image, SECTION_ENTRIES);
 }
 
 /* --- components -------------------------------------------------------------------------- */
@@ -365,9 +410,18 @@ components_good(const struct policy_image *image)
 	return pieces == n_pieces;
 }
 
-bool
+int
 policy_image_good(const struct policy_image *image)
 {
+	size_t words = (size_t)image_count(image, SECTION_TREE) / 64 + 1;
+	_cleanup_free_ uint64_t *bits = calloc(words, sizeof(*bits));
+	struct orphans orphans = {bits, 0};
+
+	if (!bits)
+		return -ENOMEM;
 	return subjects_good(image) && options_good(image) && rules_good(image) &&
-	       components_good(image) && nodes_good(image) && lists_good(image);
+			       components_good(image) && lists_good(image) &&
+			       tree_good(image, &orphans)
+		       ? 0
+		       : -EBADMSG;
 }

@@ -45,10 +45,9 @@ see(struct walk *walk, const struct walk_place *place)
 }
 
 static bool
-is_leaf(const struct policy_image *image, uint32_t node)
+is_leaf(const struct image_node *node)
 {
-	return image->nodes[node].slot_bits == IMAGE_NO_SLOTS &&
-	       image->nodes[node].wilds == image_wilds_end(image, node);
+	return node->n_wilds == 0 && (node->shape & IMAGE_SLOT_BITS) == IMAGE_NO_SLOTS;
 }
 
 /* The rest of the path has no name that this `**` must not take. */
@@ -70,15 +69,16 @@ enter_globstar(struct walk *walk, const struct walk_place *from, const struct im
 		.limit = POLICY_COMPONENTS_MAX + 1,
 		.flags = WALK_GLOBSTAR | WALK_WILD | (dots ? WALK_DOTS : 0),
 	};
+	const struct image_node *node = image_node(walk->image, wild->node);
 	bool first = true;
 
-	if (walk->image->nodes[wild->node].flags & IMAGE_NODE_NESTED) {
+	if (node->shape & IMAGE_NODE_NESTED) {
 		place.limit = see(walk, &place);
 		if (place.limit <= place.at)
 			return;
 		first = place.limit > POLICY_COMPONENTS_MAX;
 	}
-	if (!is_leaf(walk->image, wild->node))
+	if (!is_leaf(node))
 		push(walk, place);
 	/* What it takes from here it took from further on, if this is not the first time. */
 	if (!first || !takes_rest(walk, &place))
@@ -128,61 +128,52 @@ enter_wild(struct walk *walk, const struct walk_place *from, const struct image_
 	push(walk, place);
 }
 
-static void
-enter_literal(struct walk *walk, const struct walk_place *from)
+/* False: there is no such child. */
+static bool
+enter_literal(struct walk *walk, const struct image_node *parent, struct walk_place *place)
 {
-	const struct policy_image *image = walk->image;
-	const struct image_node *parent = &image->nodes[from->node];
 	const struct policy_split *split = walk->split;
-	uint32_t at = split->names[from->at].at, hash = split->names[from->at].hash;
-	uint32_t mask = (UINT32_C(1) << parent->slot_bits) - 1, slot = hash & mask;
+	const struct image_slot *slots = image_slots(parent);
+	uint32_t at = split->names[place->at].at, hash = split->names[place->at].hash;
+	uint32_t mask = image_n_slots(parent) - 1, slot = hash & mask;
 
 	for (uint32_t tried = 0; tried <= mask; tried++, slot = (slot + 1) & mask) {
-		uint32_t number = image->slots[parent->slots + slot];
 		const struct image_node *node;
-		struct walk_place place;
 		uint32_t end;
 
 		(*walk->steps)--;
-		if (number == IMAGE_NONE)
-			return;
-		node = &image->nodes[number];
-		end = at + node->run_length;
-		if (node->hash != hash || end > split->length ||
-		    (end < split->length && split->path[end] != '/') ||
-		    memcmp(split->path + at, image->strings + node->run, node->run_length) != 0)
+		if (slots[slot].node == IMAGE_NONE)
+			return false;
+		if (slots[slot].hash != hash)
 			continue;
-		place = (struct walk_place){number, (uint8_t)(from->at + node->run_components),
-					    from->fixed, 0, from->flags & WALK_WILD};
-		if (!(place.flags & WALK_WILD))
-			place.fixed = place.at;
-		push(walk, place);
-		return;
+		node = image_node(walk->image, slots[slot].node);
+		end = at + node->run_length;
+		if (end > split->length || (end < split->length && split->path[end] != '/') ||
+		    memcmp(split->path + at, image_run(node), node->run_length) != 0)
+			continue;
+		place->node = slots[slot].node;
+		place->at = (uint8_t)(place->at + node->run_components);
+		place->flags &= WALK_WILD;
+		if (!(place->flags & WALK_WILD))
+			place->fixed = place->at;
+		return true;
 	}
+	return false;
 }
 
 static void
-visit(struct walk *walk, const struct walk_place *place)
+enter_wilds(struct walk *walk, const struct image_node *node, const struct walk_place *place)
 {
-	const struct policy_image *image = walk->image;
-	const struct image_node *node = &image->nodes[place->node];
-	uint32_t end = image_wilds_end(image, place->node);
-	bool more = place->at < walk->split->n;
+	const struct image_wild *wilds = image_wilds(node);
 
-	if (more && place->flags & WALK_GLOBSTAR)
-		stay_in_globstar(walk, place);
-	for (uint32_t i = node->wilds; i < end && *walk->steps >= 0; i++) {
-		const struct image_wild *wild = &image->wilds[i];
-
+	for (uint32_t i = 0; i < node->n_wilds && *walk->steps >= 0; i++) {
 		(*walk->steps)--;
-		if (image->components[wild->component & ~IMAGE_WILD_DOTS].kind ==
+		if (walk->image->components[wilds[i].component & ~IMAGE_WILD_DOTS].kind ==
 		    IMAGE_COMPONENT_GLOBSTAR)
-			enter_globstar(walk, place, wild);
-		else if (more)
-			enter_wild(walk, place, wild);
+			enter_globstar(walk, place, &wilds[i]);
+		else if (place->at < walk->split->n)
+			enter_wild(walk, place, &wilds[i]);
 	}
-	if (more && node->slot_bits != IMAGE_NO_SLOTS)
-		enter_literal(walk, place);
 }
 
 void
@@ -204,17 +195,35 @@ policy_walk_start(struct walk *walk, const struct policy_image *image,
 bool
 policy_walk_next(struct walk *walk, struct walk_place *ret_place)
 {
-	while (walk->n_stack > 0 && *walk->steps >= 0 && !walk->exhausted) {
+	while (walk->n_stack > 0 && !walk->exhausted) {
 		struct walk_place place = walk->stack[--walk->n_stack];
 
-		(*walk->steps)--;
-		if (!(place.flags & WALK_END))
-			visit(walk, &place);
-		if (place.at < walk->split->n ||
-		    (place.flags & (WALK_GLOBSTAR | WALK_END)) == WALK_GLOBSTAR)
-			continue;
-		*ret_place = place;
-		return true;
+		if (place.flags & WALK_END) {
+			*ret_place = place;
+			return true;
+		}
+		/* Down from literal to literal; what else there is waits on the stack. */
+		for (;;) {
+			const struct image_node *node = image_node(walk->image, place.node);
+			bool more = place.at < walk->split->n;
+
+			if (--*walk->steps < 0) {
+				walk->exhausted = true;
+				return false;
+			}
+			if (more && place.flags & WALK_GLOBSTAR)
+				stay_in_globstar(walk, &place);
+			enter_wilds(walk, node, &place);
+			if (!more) {
+				if (place.flags & WALK_GLOBSTAR)
+					break;
+				*ret_place = place;
+				return true;
+			}
+			if ((node->shape & IMAGE_SLOT_BITS) == IMAGE_NO_SLOTS ||
+			    !enter_literal(walk, node, &place))
+				break;
+		}
 	}
 	walk->exhausted |= *walk->steps < 0;
 	return false;
