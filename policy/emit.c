@@ -133,8 +133,7 @@ is_nested(const struct trie *trie, const struct trie_node *node)
 {
 	return node->length == 0 && node->parent != TRIE_NO_NODE &&
 	       trie->nodes.items[node->parent].repeated &&
-	       trie->components.items[node->at & ~IMAGE_WILD_DOTS].kind ==
-		       IMAGE_COMPONENT_GLOBSTAR;
+	       trie->components.items[node->at & ~IMAGE_WILD_DOTS].kind == IMAGE_COMPONENT_GLOBSTAR;
 }
 
 static int

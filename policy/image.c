@@ -67,8 +67,8 @@ policy_image_from_memory(const void *bytes, size_t size, struct policy_image **r
 	if (size < sizeof(*header) || (uintptr_t)bytes % _Alignof(struct policy_class) != 0)
 		return -EBADMSG;
 	if (memcmp(header->magic, IMAGE_MAGIC, sizeof(header->magic)) != 0 ||
-	    header->version != IMAGE_VERSION || header->size != size ||
-	    header->zero != 0 || policy_image_layout(header->counts, at) != size)
+	    header->version != IMAGE_VERSION || header->size != size || header->zero != 0 ||
+	    policy_image_layout(header->counts, at) != size)
 		return -EBADMSG;
 	if (header->counts[SECTION_STRINGS] == 0 || base[size - 1] != '\0')
 		return -EBADMSG;

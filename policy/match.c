@@ -1,48 +1,58 @@
 /* SPDX-License-Identifier: MIT */
 #include "match.h"
 
-#include <string.h>
-
 #include "words.h"
 
+/* 0x80 in each byte of the word that is zero, and nothing in others. */
 static uint64_t
-load(const char *bytes, size_t n)
+zero_bytes(uint64_t word)
 {
-	uint64_t word = 0;
+	const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
 
-	memcpy(&word, bytes, n);
+	return ~(((word & low) + low) | word | low);
+}
+
+/* Up to eight bytes from `at` on, the first of them lowest, and zeroes behind. */
+static uint64_t
+next_bytes(const char *path, size_t length, size_t at)
+{
+	uint64_t word;
+
+	if (length - at >= 8)
+		word = policy_load(path + at, 8);
+	else if (length >= 8)
+		word = policy_load(path + length - 8, 8) >> 8 * (8 - (length - at));
+	else
+		word = policy_load(path + at, length - at);
 	return word;
 }
 
-static uint64_t
-mix(uint64_t hash, uint64_t word)
+static bool
+add_name(struct policy_split *split, size_t start, size_t end)
 {
-	hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
-	return hash ^ hash >> 32;
-}
+	size_t length = end - start;
+	const char *name = split->path + start;
+	bool dot = length > 0 && name[0] == '.';
+	uint32_t n = split->n;
 
-uint32_t
-policy_hash(const char *bytes, size_t length)
-{
-	uint64_t hash = length * UINT64_C(0x9e3779b97f4a7c15);
-
-	for (; length > 8; length -= 8, bytes += 8)
-		hash = mix(hash, load(bytes, 8));
-	if (length >= 4)
-		hash = mix(hash, load(bytes, 4) | load(bytes + length - 4, 4) << 32);
-	else if (length > 0)
-		hash = mix(hash, (uint64_t)(unsigned char)bytes[0] |
-					 (uint64_t)(unsigned char)bytes[length / 2] << 8 |
-					 (uint64_t)(unsigned char)bytes[length - 1] << 16);
-	return (uint32_t)(hash ^ hash >> 29);
+	if (length == 0 || length > POLICY_NAME_MAX_BYTES || n == POLICY_COMPONENTS_MAX)
+		return false;
+	if (dot && (length == 1 || (length == 2 && name[1] == '.')))
+		return false;
+	split->names[n].at = (uint16_t)start;
+	split->names[n].length = (uint16_t)length;
+	split->names[n].hash = policy_hash(name, length);
+	split->dots[n + 1] = (uint8_t)(split->dots[n] + dot);
+	split->n = n + 1;
+	return true;
 }
 
 bool
 policy_split(const char *path, size_t length, struct policy_split *ret_split)
 {
-	size_t at = 1;
+	size_t start = 1;
 
-	if (length == 0 || length > POLICY_PATH_MAX || path[0] != '/' || memchr(path, 0, length))
+	if (length == 0 || length > POLICY_PATH_MAX || path[0] != '/')
 		return false;
 	ret_split->path = path;
 	ret_split->length = (uint32_t)length;
@@ -50,25 +60,24 @@ policy_split(const char *path, size_t length, struct policy_split *ret_split)
 	ret_split->dots[0] = 0;
 	if (length == 1)
 		return true;
-	for (;;) {
-		const char *slash = memchr(path + at, '/', length - at);
-		size_t name = (slash ? (size_t)(slash - path) : length) - at;
+	/* Names are short: eight bytes at a time find their ends sooner than a call for each. */
+	for (size_t at = 1; at < length; at += 8) {
+		uint64_t word = next_bytes(path, length, at);
+		uint64_t all =
+			length - at >= 8 ? UINT64_MAX : (UINT64_C(1) << 8 * (length - at)) - 1;
+		uint64_t slashes = zero_bytes(word ^ UINT64_C(0x2f2f2f2f2f2f2f2f));
 
-		if (name == 0 || name > POLICY_NAME_MAX_BYTES ||
-		    ret_split->n == POLICY_COMPONENTS_MAX)
+		if (zero_bytes(word) & all)
 			return false;
-		if (path[at] == '.' && (name == 1 || (name == 2 && path[at + 1] == '.')))
-			return false;
-		ret_split->names[ret_split->n].at = (uint16_t)at;
-		ret_split->names[ret_split->n].length = (uint16_t)name;
-		ret_split->names[ret_split->n].hash = policy_hash(path + at, name);
-		ret_split->dots[ret_split->n + 1] =
-			(uint8_t)(ret_split->dots[ret_split->n] + (path[at] == '.'));
-		ret_split->n++;
-		if (!slash)
-			return true;
-		at += name + 1;
+		for (; slashes != 0; slashes &= slashes - 1) {
+			size_t end = at + (size_t)__builtin_ctzll(slashes) / 8;
+
+			if (!add_name(ret_split, start, end))
+				return false;
+			start = end + 1;
+		}
 	}
+	return add_name(ret_split, start, length);
 }
 
 bool
