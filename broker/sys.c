@@ -86,3 +86,9 @@ sys_close_on_exec_from(unsigned first)
 {
 	return result(syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC));
 }
+
+int
+sys_close_from(unsigned first)
+{
+	return result(syscall(SYS_close_range, first, ~0U, 0));
+}

@@ -39,3 +39,4 @@ int sys_landlock_add_path(int ruleset, const struct landlock_path_beneath_attr *
 int sys_landlock_restrict_self(int ruleset);
 int sys_execveat(int fd, char *const argv[], char *const envp[]);
 int sys_close_on_exec_from(unsigned first);
+int sys_close_from(unsigned first);

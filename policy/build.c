@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "subject.h"
+#include "subjectset.h"
 #include "trie.h"
 
 enum {

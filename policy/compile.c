@@ -4,7 +4,7 @@
 #include "ast.h"
 #include "build.h"
 #include "dropin.h"
-#include "expect.h"
+#include "expected.h"
 #include "match.h"
 #include "reach.h"
 #include "review.h"

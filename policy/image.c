@@ -169,3 +169,9 @@ policy_rule_describe(const struct policy_image *image, uint32_t rule, struct pol
 		.because = note->because == IMAGE_NONE ? NULL : image->strings + note->because,
 	};
 }
+
+const struct policy_options *
+policy_rule_options(const struct policy_image *image, uint32_t rule)
+{
+	return &image->options[image->rules[rule].options].options;
+}

@@ -263,6 +263,7 @@ struct policy_rule {
 /* rule < policy_image_rules(). Strings live as long as the image. */
 void policy_rule_describe(const struct policy_image *image, uint32_t rule,
 			  struct policy_rule *ret_rule);
+const struct policy_options *policy_rule_options(const struct policy_image *image, uint32_t rule);
 
 /* --- reach: what a worker has to be able to open ----------------------------------------- */
 

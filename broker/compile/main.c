@@ -124,7 +124,7 @@ main(int argc, char **argv)
 
 	sources = read_sources(&files, &diag);
 	unread = diag.errors;
-	r = policy_compile(sources, files.n, &diag, &image, &size);
+	r = policy_compile(sources, files.n, 0, &diag, &image, &size);
 	if (fclose(diag.out) != 0)
 		fail("memory", ENOMEM);
 	write_all(STDERR_FILENO, messages, messages_size);

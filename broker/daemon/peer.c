@@ -18,6 +18,25 @@ ask_groups(int fd, struct identity *identity)
 	return 0;
 }
 
+/*
+ * The security label, if a rule asks for one. NULL: there is none, because no security module gives
+ * any. A label that cannot be read is an error: a deny may name it.
+ */
+static int
+ask_label(const struct broker *b, int fd, char *label, size_t room, const char **ret_label)
+{
+	socklen_t size = (socklen_t)(room - 1);
+
+	*ret_label = NULL;
+	if (!(policy_asks(b->image) & POLICY_ASKS_LABEL))
+		return 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERSEC, label, &size) < 0)
+		return errno == ENOPROTOOPT ? 0 : -errno;
+	label[size] = '\0';
+	*ret_label = label;
+	return 0;
+}
+
 static int
 find_subjects(const struct broker *b, const struct policy_peer *peer, struct identity *identity)
 {
@@ -43,19 +62,13 @@ peer_find_any(struct broker *b)
 		    POLICY_SUBJECTS_MAX);
 }
 
-static bool
-same_subjects(const struct identity *one, const struct identity *other)
-{
-	return one->n_subjects == other->n_subjects &&
-	       memcmp(one->subjects, other->subjects, one->n_subjects * sizeof(one->subjects[0])) ==
-		       0;
-}
-
 int
 peer_identify(const struct broker *b, int fd, struct ucred *ret_peer, struct identity *identity)
 {
 	socklen_t size = sizeof(*ret_peer);
 	struct policy_peer peer;
+	const char *label;
+	char text[256];
 
 	*ret_peer = (struct ucred){.uid = (uid_t)-1, .gid = (gid_t)-1};
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret_peer, &size) < 0)
@@ -68,7 +81,7 @@ peer_identify(const struct broker *b, int fd, struct ucred *ret_peer, struct ide
 	identity->kind = IPC_IDENTITY;
 	identity->uid = ret_peer->uid;
 	identity->gid = ret_peer->gid;
-	if (ask_groups(fd, identity) < 0)
+	if (ask_groups(fd, identity) < 0 || ask_label(b, fd, text, sizeof(text), &label) < 0)
 		return EACCES;
 	peer = (struct policy_peer){
 		.has_uid = true,
@@ -77,6 +90,7 @@ peer_identify(const struct broker *b, int fd, struct ucred *ret_peer, struct ide
 		.gid = ret_peer->gid,
 		.groups = identity->groups,
 		.n_groups = identity->n_groups,
+		.label = label,
 	};
 	if (find_subjects(b, &peer, identity) < 0)
 		return EBUSY;
@@ -84,9 +98,14 @@ peer_identify(const struct broker *b, int fd, struct ucred *ret_peer, struct ide
 	 * Only those who match nothing beyond `any` may share: a deny that names the peer has to
 	 * hold.
 	 */
-	if (same_subjects(identity, &b->any))
+	switch (policy_scope(b->image, identity->subjects, identity->n_subjects)) {
+	case POLICY_SCOPE_OWN:
+		return 0;
+	case POLICY_SCOPE_ANY:
 		*identity = b->any;
-	if (policy_scope(b->image, identity->subjects, identity->n_subjects) == POLICY_SCOPE_NONE)
+		return 0;
+	case POLICY_SCOPE_NONE:
+	default:
 		return EACCES;
-	return 0;
+	}
 }

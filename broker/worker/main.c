@@ -59,7 +59,7 @@ main(int argc, char **argv)
 	r = setup_read(&setup);
 	if (r < 0)
 		fail(r, "cannot read what the broker said");
-	r = trees_make(&trees, setup.image, setup.subjects, setup.head.n_subjects);
+	r = trees_make(&trees, setup.image, &setup.identity);
 	if (r == -E2BIG)
 		fail(r,
 		     "the rules for uid %u name more than %d directories; use fewer and broader "

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 /* O_LARGEFILE is 0 to a 64-bit program, but a client need not be one. */
@@ -54,9 +55,47 @@ carries_privileges(int fd, const struct stat *status)
 	       (errno != ENODATA && errno != ENOTSUP);
 }
 
-/* What came of the open is looked at before the client can have it. 0 or an errno value. */
+static unsigned
+type_of(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+		return POLICY_TYPE_REG;
+	case S_IFIFO:
+		return POLICY_TYPE_FIFO;
+	case S_IFCHR:
+		return POLICY_TYPE_CHR;
+	case S_IFBLK:
+		return POLICY_TYPE_BLK;
+	default:
+		return 0;
+	}
+}
+
+static bool
+owner_holds(const struct policy_options *options, uid_t owner, uid_t peer)
+{
+	switch (options->owner) {
+	case POLICY_OWNER_ANY:
+		return true;
+	case POLICY_OWNER_PEER:
+		return owner == peer;
+	case POLICY_OWNER_ROOT:
+		return owner == 0;
+	case POLICY_OWNER_UID:
+		return owner == options->owner_uid;
+	default:
+		return false;
+	}
+}
+
+/*
+ * What came of the open is looked at before the client can have it. 0 or an errno value.
+ * *ret_unmet: it is a condition of the rule that does not hold; another rule's may.
+ */
 static int
-check_opened(int fd, uint32_t flags)
+check_opened(int fd, uint32_t flags, const struct policy_options *options, uid_t peer,
+	     bool *ret_unmet)
 {
 	bool writes = (flags & O_ACCMODE) != O_RDONLY;
 	struct stat status;
@@ -65,8 +104,11 @@ check_opened(int fd, uint32_t flags)
 		return errno;
 	if (S_ISDIR(status.st_mode))
 		return EISDIR;
-	if (!S_ISREG(status.st_mode))
+	if (!(type_of(status.st_mode) & options->types) ||
+	    !owner_holds(options, status.st_uid, peer)) {
+		*ret_unmet = true;
 		return EACCES;
+	}
 	if (writes && carries_privileges(fd, &status))
 		return EACCES;
 	/* O_NONBLOCK was ours, so that no FIFO or lease could make us wait: take it off. */
@@ -90,50 +132,114 @@ is_current(const struct server *server, const struct client *client)
 	       client->generation;
 }
 
-/*
- * Open one file that the policy permits. 0 and a descriptor, or an errno value for the client.
- * *ret_retry: only another worker can tell, or has the right to.
- */
-static int
-open_permitted(const struct server *server, const struct client *client,
-	       const struct wire_file *file, const struct reach *reach, struct audit_event *event,
-	       int *ret_fd, bool *ret_retry)
-{
-	int fd = -1, r;
+/* What becomes of one file of a request. */
+struct opening {
+	int fd;     /* with error 0 */
+	int error;  /* an errno value, for the client */
+	bool retry; /* only another worker can tell, or has the right to */
+	bool unmet; /* a condition of the rule does not hold */
+};
 
-	event->outcome = IPC_FAILED;
-	r = trees_open(server->trees, reach, file->path, file->path_length,
-		       (int)(file->flags & ~(uint32_t)(O_TRUNC | O_CLOEXEC)) | O_NONBLOCK |
-			       O_NOCTTY | O_CLOEXEC,
-		       &fd);
-	if (r == TREES_STALE) {
-		*ret_retry = true;
-		return 0;
-	}
-	if (r < 0)
-		return error_for_client(r);
-	r = check_opened(fd, file->flags);
-	if (r == EACCES)
-		event->outcome = IPC_DENIED;
-	if (r == 0 && file->flags & O_TRUNC) {
+/* Open one file that a rule with these options permits. */
+static void
+open_permitted(const struct server *server, const struct client *client,
+	       const struct wire_file *file, const struct reach *reach,
+	       const struct policy_options *options, struct opening *o)
+{
+	int flags = (int)(file->flags & ~(uint32_t)(O_TRUNC | O_CLOEXEC)) | O_NONBLOCK | O_NOCTTY |
+		    O_CLOEXEC;
+	int r = trees_open(server->trees, reach, file->path, file->path_length, flags, &o->fd);
+
+	o->error = r < 0 ? error_for_client(r) : 0;
+	o->retry = r == TREES_STALE;
+	if (r != 0)
+		return;
+	o->error = check_opened(o->fd, file->flags, options, client->peer.uid, &o->unmet);
+	if (o->error == 0 && file->flags & O_TRUNC) {
 		/* The one thing that could not be taken back. */
-		*ret_retry = !is_current(server, client);
-		if (!*ret_retry && ftruncate(fd, 0) < 0)
-			r = errno;
+		o->retry = !is_current(server, client);
+		if (!o->retry && ftruncate(o->fd, 0) < 0)
+			o->error = errno;
 	}
-	if (r != 0 || *ret_retry) {
-		close(fd);
-		return r;
-	}
-	event->outcome = IPC_GRANTED;
-	*ret_fd = fd;
-	return 0;
+	if (o->error == 0 && !o->retry)
+		return;
+	close(o->fd);
+	o->fd = -1;
 }
 
-/* Decide on one file, open it, put it on record. As open_permitted(). */
-static int
+/* Days since 1970-01-01, UTC. From the vdso(7): no system call. */
+static int32_t
+today(void)
+{
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_REALTIME_COARSE, &now) < 0)
+		return INT32_MAX;
+	return (int32_t)(now.tv_sec / (24 * 60 * 60));
+}
+
+/*
+ * Ask the policy, and open what it permits. Where several rules do, one whose conditions hold is
+ * enough.
+ */
+static void
+try_rules(const struct server *server, const struct client *client, const struct wire_file *file,
+	  struct audit_event *event, struct opening *o)
+{
+	const struct setup *setup = server->setup;
+	struct policy_request request = {
+		.path = file->path,
+		.length = file->path_length,
+		.verbs = event->verbs,
+		.day = today(),
+	};
+
+	o->error = EACCES;
+	do {
+		struct policy_decision decision;
+		const struct reach *reach;
+
+		policy_decide(setup->image, &setup->identity, &request, &decision);
+		if (decision.verdict == POLICY_DENY) {
+			if (!o->unmet)
+				event->rule = decision.rule;
+			return;
+		}
+		event->rule = decision.rule;
+		request.from = decision.next;
+		reach = trees_find(server->trees, &decision, file->path, file->path_length);
+		if (!reach)
+			return;
+		o->unmet = false;
+		event->outcome = IPC_FAILED;
+		open_permitted(server, client, file, reach,
+			       policy_rule_options(setup->image, decision.rule), o);
+	} while (o->unmet);
+	if (o->error == 0)
+		event->outcome = IPC_GRANTED;
+}
+
+/* Is this decision to be on record? */
+static bool
+is_recorded(const struct setup *setup, struct client *client, const struct audit_event *event)
+{
+	if (event->outcome != IPC_GRANTED)
+		return true;
+	switch (policy_rule_options(setup->image, event->rule)->audit) {
+	case POLICY_AUDIT_DENY:
+		return false;
+	case POLICY_AUDIT_ALL:
+		return true;
+	case POLICY_AUDIT_FIRST:
+	default:
+		return !audit_seen(&client->seen, event);
+	}
+}
+
+/* Decide on one file, open it, put it on record. */
+static void
 open_file(const struct server *server, struct client *client, const struct wire_file *file,
-	  int *ret_fd, bool *ret_retry)
+	  struct opening *o)
 {
 	const struct setup *setup = server->setup;
 	struct audit_event event = {
@@ -144,29 +250,21 @@ open_file(const struct server *server, struct client *client, const struct wire_
 		.path_length = file->path_length,
 		.rule = POLICY_NO_RULE,
 	};
-	struct policy_decision decision = {};
-	const struct reach *reach = NULL;
-	int r = EACCES;
 
-	if (event.verbs == 0 || !policy_path_is_canonical(file->path, file->path_length)) {
-		r = EINVAL;
-	} else if (client->refusal) {
-		r = (int)client->refusal;
-	} else if (setup->image) {
-		policy_decide(setup->image, setup->subjects, setup->head.n_subjects, file->path,
-			      file->path_length, event.verbs, &decision);
-		event.rule = decision.rule;
-		if (decision.verdict == POLICY_ALLOW)
-			reach = trees_find(server->trees, decision.prefix);
-	}
-	if (reach)
-		r = open_permitted(server, client, file, reach, &event, ret_fd, ret_retry);
-	if (*ret_retry)
-		return 0;
-	event.error = (uint32_t)r;
-	if (event.outcome != IPC_GRANTED || !audit_seen(&client->seen, &event))
+	*o = (struct opening){.fd = -1, .error = EACCES};
+	if (event.verbs == 0 || !policy_path_is_canonical(file->path, file->path_length))
+		o->error = EINVAL;
+	else if (client->refusal)
+		o->error = (int)client->refusal;
+	else if (setup->image)
+		try_rules(server, client, file, &event, o);
+	if (o->retry)
+		return;
+	if (o->error == EACCES)
+		event.outcome = IPC_DENIED;
+	event.error = (uint32_t)o->error;
+	if (is_recorded(setup, client, &event))
 		audit_write(setup->image, &event);
-	return r;
 }
 
 static bool
@@ -226,17 +324,16 @@ request_execute(const struct server *server, struct client *client, const void *
 		return REQUEST_ANSWER;
 	}
 	for (size_t i = 0; i < n; i++) {
-		bool retry = false;
-		int fd = -1;
+		struct opening o;
 
-		r = open_file(server, client, &files[i], &fd, &retry);
-		if (retry) {
+		open_file(server, client, &files[i], &o);
+		if (o.retry) {
 			answer_whole(answer, WIRE_STATUS_RETRY);
 			return REQUEST_REPLACE;
 		}
-		errors[i] = (uint32_t)r;
-		if (r == 0)
-			answer->fds[answer->n_fds++] = fd;
+		errors[i] = (uint32_t)o.error;
+		if (o.error == 0)
+			answer->fds[answer->n_fds++] = o.fd;
 	}
 	answer->length = wire_encode_reply(answer->message, answer->id, 0, errors, n);
 	/* A right that was withdrawn while the file system kept us waiting is not given. */

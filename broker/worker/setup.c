@@ -3,10 +3,12 @@
 #include "broker/worker/setup.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "broker/worker/name.h"
 #include "client-lib/channel.h"
 
 /* Take n elements of a vector off the message. */
@@ -19,6 +21,27 @@ take(const char **at, size_t *left, void *ret, size_t element, size_t n, size_t 
 	*at += n * element;
 	*left -= n * element;
 	return 0;
+}
+
+/* A name that cannot be had in time matches nothing. */
+static void
+identify(struct setup *setup)
+{
+	bool own = setup->head.kind == IPC_IDENTITY, named = false;
+	uid_t uid = setup->head.peer_uid;
+
+	if (own && policy_needs_name(setup->image, setup->subjects, setup->head.n_subjects)) {
+		int r = name_look_up(&setup->head, setup->name, sizeof(setup->name));
+
+		named = r == 0;
+		if (r < 0 && r != -ENOENT)
+			fprintf(stderr,
+				"fdbroker-worker: no name for uid %u, so no rule with ${user} "
+				"applies: %s\n",
+				uid, strerror(-r));
+	}
+	policy_identity_init(&setup->identity, setup->subjects, setup->head.n_subjects,
+			     own ? &uid : NULL, named ? setup->name : NULL);
 }
 
 int
@@ -60,5 +83,7 @@ setup_read(struct setup *setup)
 		return 0;
 	r = policy_image_map(IPC_IMAGE, &setup->image);
 	close(IPC_IMAGE);
+	if (r == 0)
+		identify(setup);
 	return r;
 }

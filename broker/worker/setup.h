@@ -13,7 +13,12 @@ struct setup {
 	uint32_t subjects[POLICY_SUBJECTS_MAX];
 	const struct ipc_page *page;
 	struct policy_image *image; /* NULL in the refuser */
+	struct policy_identity identity;
+	char name[POLICY_NAME_MAX_BYTES + 1]; /* of the peer's uid, if a rule asks for it */
 };
 
-/* Read it all from the descriptors of broker/ipc.h, which stay open but for the image. */
+/*
+ * Read it all from the descriptors of broker/ipc.h, which stay open but for the image; look up the
+ * peer's name if ${user} needs it.
+ */
 int setup_read(struct setup *setup);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -112,27 +113,33 @@ add_reach(void *context, const struct policy_reach *reach)
 {
 	struct trees *trees = context;
 	struct tree *tree = tree_of(trees, reach->directory);
+	struct reach *add = &trees->reaches[trees->n_reaches];
 
 	/* policy_reach() calls at most POLICY_PREFIXES_MAX times. */
 	if (!tree) {
-		tree = &trees->trees[trees->n_trees++];
+		tree = &trees->trees[trees->n_trees];
 		*tree = (struct tree){
-			.directory = reach->directory,
+			.directory = strdup(reach->directory),
 			.length = strcmp(reach->directory, "/") == 0 ? 0 : strlen(reach->directory),
 			.read_only = -1,
 			.writable = -1,
 		};
+		if (!tree->directory)
+			return -ENOMEM;
+		trees->n_trees++;
 	}
 	tree->verbs |= reach->verbs;
 	tree->recursive |= reach->recursive;
 	trees->writes |= (reach->verbs & (POLICY_WRITE | POLICY_CREATE)) != 0;
-	trees->reaches[trees->n_reaches++] = (struct reach){
-		.prefix = reach->prefix,
+	*add = (struct reach){
 		.tree = (uint32_t)(tree - trees->trees),
 		.verbs = reach->verbs,
-		.name = reach->name,
+		.name = reach->name ? strdup(reach->name) : NULL,
 		.file = -1,
 	};
+	if (reach->name && !add->name)
+		return -ENOMEM;
+	trees->n_reaches++;
 	return 0;
 }
 
@@ -160,18 +167,57 @@ find_file(const struct tree *tree, struct reach *reach)
 	reach->inode = status.st_ino;
 }
 
+/* By which reaches are sorted and found. */
+struct place {
+	const char *directory;
+	size_t length;
+	const char *name; /* or NULL */
+	size_t name_length;
+};
+
+static struct place
+place_of(const struct trees *trees, const struct reach *reach)
+{
+	const struct tree *tree = &trees->trees[reach->tree];
+
+	return (struct place){tree->directory, tree->length, reach->name,
+			      reach->name ? strlen(reach->name) : 0};
+}
+
+static int
+compare_places(const struct place *x, const struct place *y)
+{
+	if (x->length != y->length)
+		return x->length < y->length ? -1 : 1;
+	if (x->name_length != y->name_length)
+		return x->name_length < y->name_length ? -1 : 1;
+	if (x->length > 0 && memcmp(x->directory, y->directory, x->length) != 0)
+		return memcmp(x->directory, y->directory, x->length);
+	return x->name_length > 0 ? memcmp(x->name, y->name, x->name_length) : 0;
+}
+
+static int
+compare_reaches(const void *a, const void *b, void *trees)
+{
+	struct place x = place_of(trees, a), y = place_of(trees, b);
+
+	return compare_places(&x, &y);
+}
+
 int
-trees_make(struct trees *trees, const struct policy_image *image, const uint32_t *subjects,
-	   size_t n)
+trees_make(struct trees *trees, const struct policy_image *image,
+	   const struct policy_identity *identity)
 {
 	int r;
 
 	*trees = (struct trees){.is_private = can_clone()};
 	if (!image)
 		return 0;
-	r = policy_reach(image, subjects, n, add_reach, trees);
+	r = policy_reach(image, identity, add_reach, trees);
 	if (r < 0)
 		return r;
+	qsort_r(trees->reaches, trees->n_reaches, sizeof(trees->reaches[0]), compare_reaches,
+		trees);
 	for (size_t i = 0; i < trees->n_trees; i++) {
 		r = make_tree(trees, &trees->trees[i]);
 		if (r < 0)
@@ -193,16 +239,24 @@ trees_forget_files(struct trees *trees)
 }
 
 const struct reach *
-trees_find(const struct trees *trees, uint32_t prefix)
+trees_find(const struct trees *trees, const struct policy_decision *decision, const char *path,
+	   size_t length)
 {
+	struct place wanted = {path, decision->prefix, NULL, 0};
 	size_t low = 0, high = trees->n_reaches;
 
+	if (decision->literal) {
+		wanted.name = path + decision->prefix + 1;
+		wanted.name_length = length - decision->prefix - 1;
+	}
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
+		struct place place = place_of(trees, &trees->reaches[middle]);
+		int order = compare_places(&place, &wanted);
 
-		if (trees->reaches[middle].prefix == prefix)
+		if (order == 0)
 			return &trees->reaches[middle];
-		if (trees->reaches[middle].prefix < prefix)
+		if (order < 0)
 			low = middle + 1;
 		else
 			high = middle;

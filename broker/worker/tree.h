@@ -16,9 +16,9 @@
 
 /* One directory. */
 struct tree {
-	const char *directory; /* the image's */
-	size_t length;         /* bytes of directory, 0 for "/" */
-	unsigned verbs;        /* what any rule permits in it */
+	const char *directory;
+	size_t length;  /* bytes of directory, 0 for "/" */
+	unsigned verbs; /* what any rule permits in it */
 	bool recursive;
 	int read_only; /* O_PATH descriptors, -1 where there is none */
 	int writable;
@@ -26,7 +26,6 @@ struct tree {
 
 /* One literal prefix: a tree, or a single file in it. */
 struct reach {
-	uint32_t prefix; /* the policy's number for it; ascending */
 	uint32_t tree;
 	unsigned verbs;
 	const char *name; /* NULL: everything beneath */
@@ -45,17 +44,18 @@ struct trees {
 };
 
 /*
- * Make the trees of these subjects. Needs CAP_SYS_ADMIN for private mounts; without it is_private
+ * Make the trees of this identity. Needs CAP_SYS_ADMIN for private mounts; without it is_private
  * is false. A directory that cannot be had has no descriptors and requests beneath it fail.
  */
-int trees_make(struct trees *trees, const struct policy_image *image, const uint32_t *subjects,
-	       size_t n);
+int trees_make(struct trees *trees, const struct policy_image *image,
+	       const struct policy_identity *identity);
 
 /* Close what only confinement needs: the descriptors of single files. */
 void trees_forget_files(struct trees *trees);
 
-/* The prefix with that number, or NULL. */
-const struct reach *trees_find(const struct trees *trees, uint32_t prefix);
+/* Where the policy's word on this path says that it lies, or NULL. */
+const struct reach *trees_find(const struct trees *trees, const struct policy_decision *decision,
+			       const char *path, size_t length);
 
 /*
  * Open path, which lies beneath the reach by the policy's word. flags: for openat2(2). Returns 0

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "subject.h"
+#include "subjectset.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "expect.h"
+#include "expected.h"
 
 #include <pwd.h>
 #include <string.h>
