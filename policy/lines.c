@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include <string.h>
+#include <time.h>
 
 #include "parser.h"
 
@@ -17,7 +17,7 @@ split_words(struct policy_parser *p)
 	p->words.n = 0;
 	for (;;) {
 		uint32_t start;
-		bool plain = true; /* not a path: quotes count */
+		bool plain; /* not a path: quotes count */
 		int r;
 
 		while (at < end && (text[at] == ' ' || text[at] == '\t'))
@@ -48,18 +48,28 @@ split_words(struct policy_parser *p)
 	}
 }
 
+static unsigned
+is_control(unsigned char byte)
+{
+	return (unsigned)(byte < 0x20) & (unsigned)(byte != '\t') | (unsigned)(byte == 0x7f);
+}
+
 /* False: reported, the line is not read. */
 static bool
 check_bytes(struct policy_parser *p)
 {
 	const struct policy_place *place = &p->place;
+	unsigned bad = 0;
 
-	for (uint32_t i = 0; i < place->length; i++) {
+	/* Nearly every line is good, and this loop is one that compilers vectorise. */
+	for (uint32_t i = 0; i < place->length; i++)
+		bad |= is_control((unsigned char)place->text[i]);
+	for (uint32_t i = 0; bad && i < place->length; i++) {
 		unsigned char byte = (unsigned char)place->text[i];
 		struct policy_span span = {i, 1};
 		char shown[8];
 
-		if ((byte >= 0x20 && byte != 0x7f) || byte == '\t')
+		if (!is_control(byte))
 			continue;
 		if (byte == 0) {
 			policy_report_add(p->report, POLICY_CODE_NOT_TEXT, place, span, NULL,
@@ -125,6 +135,7 @@ policy_parse(struct policy_ast *ast, struct policy_report *report, uint32_t sour
 		.report = report,
 		.place = {.source = source},
 		.pattern = pattern,
+		.today = (int32_t)(time(NULL) / (24 * 60 * 60)),
 	};
 	int r;
 
@@ -145,6 +156,8 @@ policy_ast_free(struct policy_ast *ast)
 {
 	policy_vector_free(&ast->rules);
 	policy_vector_free(&ast->sets);
+	policy_vector_free(&ast->subjects);
+	policy_vector_free(&ast->expects);
 	policy_vector_free(&ast->conjunctions);
 	policy_vector_free(&ast->atoms);
 	policy_vector_free(&ast->targets);
