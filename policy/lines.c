@@ -51,7 +51,7 @@ split_words(struct policy_parser *p)
 static unsigned
 is_control(unsigned char byte)
 {
-	return (unsigned)(byte < 0x20) & (unsigned)(byte != '\t') | (unsigned)(byte == 0x7f);
+	return (unsigned)(byte < 0x20 && byte != '\t') | (unsigned)(byte == 0x7f);
 }
 
 /* False: reported, the line is not read. */
