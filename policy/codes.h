@@ -66,7 +66,7 @@
 	X(59, ERROR, OPTION_VALUE, "bad value in '%'")                                             \
 	X(60, ERROR, OPTION_DENY, "a deny has no conditions: '%'")                                 \
 	X(61, ERROR, OPTION_VERBS, "'%' means nothing in this rule")                               \
-	X(62, WARNING, UNTIL_PAST, "this rule is over since %")                                    \
+	X(62, WARNING, UNTIL_PAST, "the last day of this rule is over: %")                         \
 	X(63, ERROR, ID_TWICE, "the id '%' is given twice")                                        \
 	X(64, ERROR, OWNER_UNKNOWN, "there is no user '%' to own anything")                        \
 	X(65, ERROR, PEER, "'%' does not say what one peer is")                                    \

@@ -86,7 +86,7 @@ policy_parse_expect(struct policy_parser *p)
 	if (!parse_verdict(p, &expect.verdict))
 		return 0;
 	if (p->words.n < 3) {
-		policy_report_incomplete(p, 3, "a peer", help);
+		policy_report_incomplete(p, 2, "a peer", help);
 		return 0;
 	}
 	r = policy_parse_who(p->ast, p->report, &p->place, p->words.items[2], POLICY_WHO_PEER,
@@ -94,6 +94,12 @@ policy_parse_expect(struct policy_parser *p)
 	if (r < 0 || policy_parser_errors(p) > before)
 		return r;
 	expect.peer = peer.first;
+	if (p->words.n > 3 &&
+	    (policy_word_text(p, 3)[0] == '|' || policy_word_text(p, 3)[0] == '+')) {
+		policy_report_add(p->report, POLICY_CODE_PEER, &p->place, p->words.items[3], NULL,
+				  "write one peer without blanks: 'user:backup+group:adm'");
+		return 0;
+	}
 	if (p->words.n < 4 || policy_word_is_target(p, 3)) {
 		policy_report_incomplete(p, 3, "verbs", help);
 		return 0;

@@ -173,15 +173,13 @@ static void
 parse_mode(const struct value *v)
 {
 	unsigned mode = 0;
+	bool octal = v->span.length <= 5;
 
-	for (uint32_t i = 0; i < v->span.length; i++) {
-		if (v->text[i] < '0' || v->text[i] > '7' || v->span.length > 4) {
-			report_value(v, v->span, v->help);
-			return;
-		}
+	for (uint32_t i = 0; octal && i < v->span.length; i++) {
+		octal = v->text[i] >= '0' && v->text[i] <= '7';
 		mode = mode * 8 + (unsigned)(v->text[i] - '0');
 	}
-	if (mode > 0777) {
+	if (octal && mode > 0777 && mode <= 07777) {
 		char help[96];
 
 		snprintf(help, sizeof(help),
@@ -189,6 +187,10 @@ parse_mode(const struct value *v)
 			 "mode=%04o",
 			 mode & 0777u);
 		report_value(v, v->span, help);
+		return;
+	}
+	if (!octal || mode > 0777 || v->span.length > 4) {
+		report_value(v, v->span, v->help);
 		return;
 	}
 	v->rule->options.mode = mode;
@@ -427,12 +429,24 @@ parse_option(const struct value *v, const struct option *option)
 	}
 }
 
+/* `mode = 0640`, `mode =0640` or `mode= 0640` */
+static bool
+blanks_around(const struct policy_parser *p, size_t i)
+{
+	const struct policy_span *word = &p->words.items[i];
+
+	return i + 1 < p->words.n &&
+	       (policy_word_text(p, i + 1)[0] == '=' ||
+		(p->place.text[word->at + word->length - 1] == '=' &&
+		 !policy_word_is_target(p, i + 1) && !policy_is_option(p, i + 1)));
+}
+
 /* False: reported. */
 static bool
-check_option(struct policy_parser *p, struct policy_span word, size_t i, bool twice,
+check_option(struct policy_parser *p, size_t i, const struct option *option, bool twice,
 	     enum policy_verdict verdict)
 {
-	const struct option *option = &options[i];
+	struct policy_span word = p->words.items[i];
 	uint32_t key = (uint32_t)strlen(option->name);
 	enum policy_code code;
 	const char *help = option->help;
@@ -449,6 +463,8 @@ check_option(struct policy_parser *p, struct policy_span word, size_t i, bool tw
 		code = POLICY_CODE_OPTION_FLAG;
 	} else if (!option->flag && word.length <= key + 1) {
 		code = POLICY_CODE_OPTION_EMPTY;
+		if (blanks_around(p, i))
+			help = "no blanks before and after '='";
 	} else {
 		return true;
 	}
@@ -456,10 +472,23 @@ check_option(struct policy_parser *p, struct policy_span word, size_t i, bool tw
 	return false;
 }
 
+/* `because=they need it`: one message, which parse_because() has given if it found a quote. */
+static void
+report_unquoted(struct policy_parser *p, const struct policy_ast_rule *rule, size_t i)
+{
+	struct policy_span word = p->words.items[i];
+
+	if (rule->because.length > 0)
+		policy_report_add(p->report, POLICY_CODE_UNEXPECTED, &p->place, word, NULL,
+				  "write more than one word between two '\"': because=\"%.*s ...\"",
+				  (int)rule->because.length, p->place.text + rule->because.at);
+}
+
 void
 policy_parse_options(struct policy_parser *p, size_t i, struct policy_ast_rule *rule)
 {
 	unsigned seen = 0;
+	size_t unquoted = 0; /* the word because=TEXT without quotation marks */
 	bool behind = false; /* a target was reported */
 
 	for (; i < p->words.n; i++) {
@@ -481,22 +510,22 @@ policy_parse_options(struct policy_parser *p, size_t i, struct policy_ast_rule *
 		}
 		behind = false;
 		if (o == NONE) {
-			report_unknown(p, word);
-			/* `because=some words`: one message. */
-			if (rule->because.length > 0 &&
-			    rule->because.at + rule->because.length ==
-				    p->words.items[i - 1].at + p->words.items[i - 1].length)
+			if (unquoted > 0 && i == unquoted + 1) {
+				report_unquoted(p, rule, i);
 				return;
+			}
+			report_unknown(p, word);
 			continue;
 		}
-		if (!check_option(p, word, o, seen & 1u << o, rule->verdict)) {
-			/* `mode = 0640`: one message. */
-			if (i + 1 < p->words.n && policy_word_text(p, i + 1)[0] == '=')
+		if (!check_option(p, i, &options[o], seen & 1u << o, rule->verdict)) {
+			if (blanks_around(p, i))
 				return;
 		} else {
 			v.text = p->place.text + v.span.at;
 			v.help = options[o].help;
 			parse_option(&v, &options[o]);
+			if (options[o].parse == parse_because && v.text[0] != '"')
+				unquoted = i;
 		}
 		seen |= 1u << o;
 	}

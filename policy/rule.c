@@ -84,6 +84,16 @@ is_except(struct policy_parser *p, size_t i)
 	return true;
 }
 
+/* Is a target among the options? That is reported there. */
+static bool
+has_target(const struct policy_parser *p, size_t i)
+{
+	for (; i < p->words.n; i++)
+		if (policy_word_is_target(p, i))
+			return true;
+	return false;
+}
+
 /* ret_end: where the options begin. */
 static int
 parse_targets(struct policy_parser *p, struct policy_ast_rule *rule, size_t *ret_end)
@@ -108,12 +118,9 @@ parse_targets(struct policy_parser *p, struct policy_ast_rule *rule, size_t *ret
 			if (policy_is_option(p, i))
 				break;
 			/* Behind the targets it may be an option with a mistake. */
-			if (i + 1 == p->words.n || !policy_word_is_target(p, i + 1)) {
-				bool path = memchr(policy_word_text(p, i), '/', span.length);
-
-				if (seen > 0 && !path)
-					break;
-			}
+			if (seen > 0 && !memchr(policy_word_text(p, i), '/', span.length) &&
+			    (i + 1 == p->words.n || !policy_word_is_target(p, i + 1)))
+				break;
 			policy_report_word(p, span);
 			seen++;
 			continue;
@@ -127,7 +134,7 @@ parse_targets(struct policy_parser *p, struct policy_ast_rule *rule, size_t *ret
 		into->first = (uint32_t)p->ast->targets.n;
 		seen = 0;
 	}
-	if (seen == 0)
+	if (seen == 0 && !has_target(p, i))
 		policy_report_incomplete(
 			p, i, into == &rule->excepts ? "a target after 'except'" : "a target",
 			POLICY_RULE_HELP);

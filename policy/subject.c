@@ -358,7 +358,8 @@ policy_expand_subjects(struct policy_resolver *r)
 		result = expand(r, &scene, raw, who);
 		if (result < 0)
 			return result;
-		who->bad |= policy_report_twice(r, &scene, who);
+		if (!who->bad)
+			who->bad = policy_report_twice(r, &scene, who);
 	}
 	return 0;
 }
