@@ -21,7 +21,7 @@ check_path(struct policy_parser *p, size_t i)
 	struct policy_span span = p->words.items[i];
 	const char *text = policy_word_text(p, i);
 	uint32_t wildcard = find_wildcard(text, span.length);
-	struct policy_pattern_error error;
+	struct policy_pattern_error *error = &p->error;
 
 	if (text[0] != '/') {
 		policy_report_add(p->report, POLICY_CODE_EXPECT_PATH, &p->place, span, NULL, "%s",
@@ -41,11 +41,11 @@ check_path(struct policy_parser *p, size_t i)
 				  (unsigned char)text[wildcard]);
 		return false;
 	}
-	if (policy_pattern_parse(text, span.length, p->pattern, &error))
+	if (policy_pattern_parse(text, span.length, p->pattern, error))
 		return true;
-	error.span.at += span.at;
-	policy_report_add(p->report, error.code, &p->place, error.span, error.argument, "%s",
-			  error.help);
+	error->span.at += span.at;
+	policy_report_add(p->report, error->code, &p->place, error->span, error->argument, "%s",
+			  error->help);
 	return false;
 }
 

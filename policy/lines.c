@@ -7,6 +7,12 @@ enum {
 	LINE_MAX_BYTES = 65536,
 };
 
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
 /* Blanks separate words; a quoted value of an option may hold some. Reported: no words. */
 static int
 split_words(struct policy_parser *p)
@@ -20,27 +26,26 @@ split_words(struct policy_parser *p)
 		bool plain; /* not a path: quotes count */
 		int r;
 
-		while (at < end && (text[at] == ' ' || text[at] == '\t'))
+		while (at < end && is_blank(text[at]))
 			at++;
 		if (at == end || text[at] == '#')
 			return 0;
 		start = at;
 		plain = text[at] != '/' && text[at] != '@';
-		while (at < end && text[at] != ' ' && text[at] != '\t') {
+		for (; at < end && !is_blank(text[at]); at++) {
 			const char *close;
 
-			if (plain && text[at] == '"' && at > start && text[at - 1] == '=') {
-				close = memchr(text + at + 1, '"', end - at - 1);
-				if (!close) {
-					policy_report_add(p->report, POLICY_CODE_QUOTE, &p->place,
-							  (struct policy_span){at, 1}, NULL,
-							  "end the text with '\"' on this line");
-					p->words.n = 0;
-					return 0;
-				}
-				at = (uint32_t)(close - text);
+			if (text[at] != '"' || !plain || at == start || text[at - 1] != '=')
+				continue;
+			close = memchr(text + at + 1, '"', end - at - 1);
+			if (!close) {
+				policy_report_add(p->report, POLICY_CODE_QUOTE, &p->place,
+						  (struct policy_span){at, 1}, NULL,
+						  "end the text with '\"' on this line");
+				p->words.n = 0;
+				return 0;
 			}
-			at++;
+			at = (uint32_t)(close - text);
 		}
 		r = policy_vector_push(&p->words, (struct policy_span){start, at - start});
 		if (r < 0)
@@ -48,10 +53,26 @@ split_words(struct policy_parser *p)
 	}
 }
 
-static unsigned
-is_control(unsigned char byte)
+#define EACH(byte) (UINT64_MAX / 0xff * (byte))
+
+/* May a byte below 0x20, or DEL, be among these? Eight at a time: all of a policy passes here. */
+static bool
+may_hold_control(const char *text, uint32_t length)
 {
-	return (unsigned)(byte < 0x20 && byte != '\t') | (unsigned)(byte == 0x7f);
+	uint64_t found = 0, eight;
+	uint32_t i;
+
+	for (i = 0; i + sizeof(eight) <= length; i += (uint32_t)sizeof(eight)) {
+		uint64_t del;
+
+		memcpy(&eight, text + i, sizeof(eight));
+		del = eight ^ EACH(0x7f);
+		found |= ((eight - EACH(0x20)) & ~eight) | ((del - EACH(0x01)) & ~del);
+	}
+	found &= EACH(0x80);
+	for (; i < length; i++)
+		found |= (unsigned char)text[i] < 0x20 || text[i] == 0x7f;
+	return found != 0;
 }
 
 /* False: reported, the line is not read. */
@@ -59,17 +80,14 @@ static bool
 check_bytes(struct policy_parser *p)
 {
 	const struct policy_place *place = &p->place;
-	unsigned bad = 0;
+	uint32_t end = may_hold_control(place->text, place->length) ? place->length : 0;
 
-	/* Nearly every line is good, and this loop is one that compilers vectorise. */
-	for (uint32_t i = 0; i < place->length; i++)
-		bad |= is_control((unsigned char)place->text[i]);
-	for (uint32_t i = 0; bad && i < place->length; i++) {
+	for (uint32_t i = 0; i < end; i++) {
 		unsigned char byte = (unsigned char)place->text[i];
 		struct policy_span span = {i, 1};
 		char shown[8];
 
-		if (!is_control(byte))
+		if ((byte >= 0x20 && byte != 0x7f) || byte == '\t')
 			continue;
 		if (byte == 0) {
 			policy_report_add(p->report, POLICY_CODE_NOT_TEXT, place, span, NULL,

@@ -329,7 +329,8 @@ static size_t
 find_option(const char *text, uint32_t length)
 {
 	for (size_t i = 0; i < ELEMENTS(options); i++)
-		if (policy_word_is(text, length, options[i].name))
+		if (length > 0 && text[0] == options[i].name[0] &&
+		    policy_word_is(text, length, options[i].name))
 			return i;
 	return NONE;
 }

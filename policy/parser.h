@@ -16,6 +16,7 @@ struct policy_parser {
 	struct policy_place place;
 	POLICY_VECTOR(struct policy_span) words; /* of the line */
 	struct policy_pattern *pattern;          /* scratch */
+	struct policy_pattern_error error;       /* scratch: it is large */
 	int32_t today;                           /* days since 1970-01-01 UTC */
 	bool header;                             /* was seen */
 	bool stop;                               /* the rest of the file means nothing */

@@ -250,7 +250,8 @@ resolve_expect(struct policy_resolver *r, const struct policy_ast_expect *expect
 	if (result < 0)
 		return result;
 	policy_look_at_who(r->ast, &who);
-	policy_report_twice(r, &scene, &who);
+	if (who.twice != POLICY_NO_ATOM)
+		policy_report_twice(r, &scene, &who);
 	return 0;
 }
 

@@ -94,8 +94,8 @@ enum {
 const char *policy_origin(const struct policy_resolver *r, const struct policy_scene *scene,
 			  uint32_t atom, char buffer[POLICY_ORIGIN_MAX]);
 
-/* Report who->twice, if there is one. True: it was. */
-bool policy_report_twice(struct policy_resolver *r, const struct policy_scene *scene,
+/* Report who->twice, which there is. */
+void policy_report_twice(struct policy_resolver *r, const struct policy_scene *scene,
 			 const struct policy_who *who);
 
 /* Give the rule the who that it comes to, and report what that is not trusted with. */

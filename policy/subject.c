@@ -358,8 +358,10 @@ policy_expand_subjects(struct policy_resolver *r)
 		result = expand(r, &scene, raw, who);
 		if (result < 0)
 			return result;
-		if (!who->bad)
-			who->bad = policy_report_twice(r, &scene, who);
+		if (!who->bad && who->twice != POLICY_NO_ATOM) {
+			policy_report_twice(r, &scene, who);
+			who->bad = true;
+		}
 	}
 	return 0;
 }

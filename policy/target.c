@@ -22,7 +22,7 @@ int
 policy_parse_target(struct policy_parser *p, struct policy_span span, bool in_set)
 {
 	const char *text = p->place.text + span.at;
-	struct policy_pattern_error error;
+	struct policy_pattern_error *error = &p->error;
 
 	if (text[0] == '@') {
 		if (in_set)
@@ -39,12 +39,12 @@ policy_parse_target(struct policy_parser *p, struct policy_span span, bool in_se
 	}
 	if (policy_report_comma(p, span))
 		return 0;
-	if (policy_pattern_parse(text, span.length, p->pattern, &error))
+	if (policy_pattern_parse(text, span.length, p->pattern, error))
 		return policy_vector_push(&p->ast->targets,
 					  (struct policy_ast_target){.span = span});
-	error.span.at += span.at;
-	policy_report_add(p->report, error.code, &p->place, error.span, error.argument, "%s",
-			  error.help);
+	error->span.at += span.at;
+	policy_report_add(p->report, error->code, &p->place, error->span, error->argument, "%s",
+			  error->help);
 	return 0;
 }
 

@@ -103,7 +103,7 @@ policy_look_at_who(const struct policy_ast *ast, struct policy_who *who)
 		look_at(ast, &ast->conjunctions.items[who->range.first + i], who);
 }
 
-bool
+void
 policy_report_twice(struct policy_resolver *r, const struct policy_scene *scene,
 		    const struct policy_who *who)
 {
@@ -112,19 +112,15 @@ policy_report_twice(struct policy_resolver *r, const struct policy_scene *scene,
 		[POLICY_ATOM_UNIT] = "is in two units",
 		[POLICY_ATOM_LABEL] = "has two labels",
 	};
-	const struct policy_ast_atom *atom;
+	const struct policy_ast_atom *atom = &r->ast->atoms.items[who->twice];
 	char one[POLICY_ORIGIN_MAX], other[POLICY_ORIGIN_MAX];
 
-	if (who->twice == POLICY_NO_ATOM)
-		return false;
-	atom = &r->ast->atoms.items[who->twice];
 	policy_report_add(r->report, POLICY_CODE_TWO_USERS, scene->place,
 			  stands_here(r, scene, who->twice) ? atom->span : scene->whole,
 			  what[atom->kind],
 			  "'+' means both together; '|' means one or the other%s%s",
 			  policy_origin(r, scene, who->with, one),
 			  policy_origin(r, scene, who->twice, other));
-	return true;
 }
 
 /* An atom that has no place in the rule. */
@@ -160,20 +156,31 @@ verbs_span(const struct policy_ast_rule *rule)
 	return (struct policy_span){at, end - at};
 }
 
+static void
+report_any(struct policy_resolver *r, const struct policy_scene *scene,
+	   const struct policy_ast_rule *rule, uint32_t any)
+{
+	char verbs[POLICY_VERBS_TEXT_MAX], origin[POLICY_ORIGIN_MAX];
+
+	policy_report_add(r->report, POLICY_CODE_ANY_WRITES, &rule->place, verbs_span(rule),
+			  policy_verbs_text(rule->verbs & (POLICY_WRITE | POLICY_CREATE), verbs),
+			  "name the users or groups that may%s",
+			  policy_origin(r, scene, any, origin));
+}
+
 int
 policy_check_rule(struct policy_resolver *r, struct policy_ast_rule *rule)
 {
 	const struct policy_scene scene = {&rule->place, rule->who_span, 0};
-	unsigned too_much = rule->verbs & (POLICY_WRITE | POLICY_CREATE);
 	struct policy_who who;
-	char verbs[POLICY_VERBS_TEXT_MAX], origin[POLICY_ORIGIN_MAX];
 	int result;
 
 	result = policy_expand_who(r, rule, &who);
 	if (result < 0 || who.bad)
 		return result;
 	rule->who = who.range;
-	policy_report_twice(r, &scene, &who);
+	if (who.twice != POLICY_NO_ATOM)
+		policy_report_twice(r, &scene, &who);
 	if (rule->verdict == POLICY_DENY) {
 		if (who.shed != POLICY_NO_ATOM)
 			report_atom(r, &scene, POLICY_CODE_DENY_WHO, who.shed,
@@ -185,10 +192,7 @@ policy_check_rule(struct policy_resolver *r, struct policy_ast_rule *rule)
 		report_atom(r, &scene, POLICY_CODE_UNIT_ALONE, who.unit,
 			    "jobs of every user may run in a unit: add '+user:NAME' or "
 			    "'+group:NAME'");
-	if (who.any != POLICY_NO_ATOM && too_much != 0)
-		policy_report_add(r->report, POLICY_CODE_ANY_WRITES, &rule->place, verbs_span(rule),
-				  policy_verbs_text(too_much, verbs),
-				  "name the users or groups that may%s",
-				  policy_origin(r, &scene, who.any, origin));
+	if (who.any != POLICY_NO_ATOM && rule->verbs & (POLICY_WRITE | POLICY_CREATE))
+		report_any(r, &scene, rule, who.any);
 	return 0;
 }
