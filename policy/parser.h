@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reading one source: lines.c makes words of lines, statement.c finds out which statement they are,
- * rule.c, options.c, target.c, expect.c and who.c read its parts.
+ * rule.c, options.c, value.c, target.c, expect.c and who.c read its parts.
  */
 #pragma once
 
