@@ -255,7 +255,9 @@ policy_report_add(struct policy_report *report, enum policy_code code,
 {
 	typeof(report->by_severity[0]) *kept = &report->by_severity[policy_code_severity(code)];
 	struct policy_entry entry = {.place = *place, .span = span, .code = code};
-	uint32_t shown = span.length < SHOWN_BYTES ? span.length : SHOWN_BYTES;
+	/* What is missing at the end of a line is a span behind it. */
+	uint32_t left = span.at < place->length ? place->length - span.at : 0;
+	uint32_t shown = span.length < left ? span.length : left;
 	va_list arguments;
 	size_t at;
 
@@ -265,7 +267,9 @@ policy_report_add(struct policy_report *report, enum policy_code code,
 			return;
 		entry_free(&kept->entries[--kept->n]);
 	}
-	entry.argument = argument ? strdup(argument) : strndup(place->text + span.at, shown);
+	entry.argument = argument ? strdup(argument)
+				  : strndup(left ? place->text + span.at : "",
+					    shown < SHOWN_BYTES ? shown : SHOWN_BYTES);
 	va_start(arguments, help);
 	if (vasprintf(&entry.help, help, arguments) < 0)
 		entry.help = NULL;

@@ -125,13 +125,15 @@ parse_targets(struct policy_parser *p, struct policy_ast_rule *rule, size_t *ret
 			seen++;
 			continue;
 		}
-		if (into == &rule->excepts)
+		if (into == &rule->excepts) {
 			policy_report_add(p->report, POLICY_CODE_EXCEPT_TWICE, &p->place, span,
 					  NULL, "list all that is excepted after one 'except'");
-		else if (seen == 0)
-			policy_report_incomplete(p, i, "a target", POLICY_RULE_HELP);
-		into = &rule->excepts;
-		into->first = (uint32_t)p->ast->targets.n;
+		} else {
+			if (seen == 0)
+				policy_report_incomplete(p, i, "a target", POLICY_RULE_HELP);
+			into = &rule->excepts;
+			into->first = (uint32_t)p->ast->targets.n;
+		}
 		seen = 0;
 	}
 	if (seen == 0 && !has_target(p, i))
