@@ -501,6 +501,41 @@ test_places(void **state)
 	free(text);
 }
 
+/* Values are as long as they may be, then a byte longer. */
+static void
+test_value_limits(void **state)
+{
+	static const struct {
+		const char *format, *message;
+		int longest;
+	} cases[] = {
+		{"allow user:1+unit:%s.service read /a", "has at most 255 bytes", 255 - 8},
+		{"allow label:%s read /a", "a label has at most 255 bytes", 255},
+		{"allow user:1 read /a because=%s", "the text has 1 to 255 bytes", 255},
+		{"allow user:1 read /a because=\"%s\"", "the text has 1 to 255 bytes", 255},
+		{"allow user:1 read /a id=%s", "at most 64", 64},
+		{"subject %s = user:1", "is not a name of a subject", 64},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ELEMENTS(cases); i++) {
+		char value[300] = "", text[600] = "policy 1\n", *hole;
+		struct compiled c;
+
+		memset(value, 'a', (size_t)cases[i / 2].longest + i % 2);
+		strcat(text, cases[i / 2].format);
+		hole = strstr(text, "%s");
+		memmove(hole + strlen(value), hole + 2, strlen(hole + 2) + 1);
+		memcpy(hole, value, strlen(value));
+		strcat(text, "\n");
+		c = compile_text(text);
+		assert_int_equal(c.result, i % 2 ? -EBADMSG : 0);
+		if (i % 2)
+			assert_non_null(strstr(c.messages, cases[i / 2].message));
+		compiled_free(&c);
+	}
+}
+
 /* What one who, and all together, may come to. */
 static void
 test_who_limits(void **state)
@@ -590,7 +625,7 @@ main(void)
 		cmocka_unit_test(test_bounded),        cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_words),          cmocka_unit_test(test_places),
 		cmocka_unit_test(test_json),           cmocka_unit_test(test_who_limits),
-		cmocka_unit_test(test_every_code),
+		cmocka_unit_test(test_value_limits),   cmocka_unit_test(test_every_code),
 	};
 
 	return cmocka_run_group_tests_name("grammar", tests, NULL, NULL);
