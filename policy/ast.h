@@ -14,7 +14,11 @@ struct policy_ast_atom {
 	const char *text; /* the value: of a name, unit or label; what any or a subject is called */
 	uint32_t length;
 	struct policy_span span; /* of the value, in the line where it stands */
+	uint32_t subject;        /* 1 + the subject that it stands in; 0: no subject */
 };
+
+/* The id of a name that nobody has. */
+#define POLICY_NO_ID UINT32_MAX
 
 /* Atoms joined by `+`. */
 struct policy_ast_conjunction {
@@ -26,7 +30,7 @@ struct policy_ast_conjunction {
 struct policy_ast_subject {
 	struct policy_place place;
 	struct policy_span name;
-	struct policy_range who; /* conjunctions */
+	struct policy_range who; /* conjunctions; none: what is wrong with it was reported */
 };
 
 /* The pattern stays text: policy_pattern_parse() has accepted it. */
@@ -47,8 +51,8 @@ struct policy_ast_rule {
 	enum policy_verdict verdict;
 	unsigned verbs;
 	/*
-	 * Conjunctions. After policy_resolve() no atom in them is the name of a subject, and an
-	 * atom may come from another line.
+	 * Conjunctions. After policy_resolve() no atom in them is the name of a subject, an atom
+	 * may come from another line, and rules may have conjunctions and atoms in common.
 	 */
 	struct policy_range who;
 	struct policy_span who_span;
@@ -57,6 +61,7 @@ struct policy_ast_rule {
 	struct policy_options options;
 	struct policy_span id;      /* the value; length 0: none */
 	struct policy_span because; /* the value, without quotation marks; length 0: none */
+	struct policy_span owner;   /* the name in owner=user:NAME; length 0: none */
 };
 
 /* `expect VERDICT peer verbs path` */
@@ -85,11 +90,21 @@ int policy_parse(struct policy_ast *ast, struct policy_report *report, uint32_t 
 
 #define POLICY_WHO_HELP "write who without blanks: 'user:a|user:b+group:c'"
 
-/* Read `who` (a word of a line). 0 also after reports. Used by policy_parse(). */
+/* Where who is said: each has rules of its own. */
+enum policy_who_role {
+	POLICY_WHO_ALLOW,
+	POLICY_WHO_DENY,
+	POLICY_WHO_SUBJECT,
+	POLICY_WHO_PEER, /* of an `expect`: one peer, not a condition on some */
+};
+
+/*
+ * Read `who` (a word of a line) into conjunctions; a peer is one. 0 also after reports. Used by
+ * policy_parse().
+ */
 int policy_parse_who(struct policy_ast *ast, struct policy_report *report,
 		     const struct policy_place *place, struct policy_span word,
-		     enum policy_verdict verdict, struct policy_range *ret_who);
+		     enum policy_who_role role, struct policy_range *ret_who);
 
-/* Look up the sets, subjects, users and groups that the rules name. 0 also after reports; -ENOMEM.
- */
+/* Look up the sets, subjects, users and groups that are named. 0 also after reports; -ENOMEM. */
 int policy_resolve(struct policy_ast *ast, struct policy_report *report);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Every message about a policy. Codes are stable: a number is never given to something else, and
- * fdbroker.policy(5) explains each. `%` in a message stands for the argument of the report.
+ * fdbroker.policy(5) explains each. `%` in a message stands for the argument of the report. P008 and
+ * P040 were given to messages that are no more.
  */
 #pragma once
 
@@ -13,7 +14,6 @@
 	X(5, ERROR, NO_HEADER, "a policy file begins with 'policy 1'")                             \
 	X(6, ERROR, VERSION, "unknown version of the policy language: '%'")                        \
 	X(7, ERROR, STATEMENT, "unknown statement '%'")                                            \
-	X(8, ERROR, NOT_YET, "this version of fdbroker does not know %")                           \
 	X(9, ERROR, INCOMPLETE, "the statement is not complete: it needs %")                       \
 	X(10, ERROR, VERB, "unknown verb '%'")                                                     \
 	X(11, ERROR, VERB_ANY, "'any' stands for all verbs only in a deny")                        \
@@ -34,9 +34,9 @@
 	X(26, ERROR, ID, "'%' is not a name or an id")                                             \
 	X(27, ERROR, UNKNOWN_DENIED, "there is no % (in a deny)")                                  \
 	X(28, WARNING, UNKNOWN_ALLOWED, "there is no %: THIS PART OF THE RULE MATCHES NOBODY")     \
-	X(29, ERROR, DENY_WHO, "a deny names only 'any' or 'user:', not '%'")                      \
+	X(29, ERROR, DENY_WHO, "a deny names only 'any', 'user:' or 'label:', not '%'")            \
 	X(30, ERROR, ANY_WRITES, "'any' is allowed to read, stat and list only, not to %")         \
-	X(31, ERROR, TWO_USERS, "nobody is two users at once")                                     \
+	X(31, ERROR, TWO_USERS, "nobody % at once")                                                \
 	X(32, ERROR, EXCEPT_TWICE, "'except' comes once in a rule")                                \
 	X(33, ERROR, UNEXPECTED, "'%' is not expected here")                                       \
 	X(34, ERROR, OPTION, "unknown option '%'")                                                 \
@@ -52,10 +52,35 @@
 	X(45, NOTE, OTHER_NAME, "not read: %")                                                     \
 	X(46, ERROR, TOO_MANY_FILES, "more than % policy files")                                   \
 	X(47, ERROR, UNSTABLE, "the files keep changing while they are read")                      \
-	X(48, ERROR, CLASS, "'%' is not a character class")                                        \
-	X(49, ERROR, BRACES, "'%' is not a list of alternatives")                                  \
-	X(50, ERROR, VARIABLE, "unknown variable '%'")                                             \
-	X(70, ERROR, EXPECT, "expected %")
+	X(48, ERROR, SUBJECT_NAME, "'%' is not a name of a subject")                               \
+	X(49, ERROR, SUBJECT_TWICE, "the subject '%' is defined twice")                            \
+	X(50, ERROR, SUBJECT_UNKNOWN, "unknown subject '%'")                                       \
+	X(51, ERROR, SUBJECT_CYCLE, "the subject '%' is defined by itself")                        \
+	X(52, ERROR, WHO_LIMIT, "too many different peers in one rule: %")                         \
+	X(53, ERROR, UNIT, "'%' is not the name of a unit")                                        \
+	X(54, ERROR, UNIT_ALONE, "'%' does not say whose processes it means")                      \
+	X(55, ERROR, LABEL, "'%' is not a security label")                                         \
+	X(56, ERROR, OPTION_TWICE, "the option '%' comes twice")                                   \
+	X(57, ERROR, OPTION_EMPTY, "the option '%' needs a value")                                 \
+	X(58, ERROR, OPTION_FLAG, "the option '%' takes no value")                                 \
+	X(59, ERROR, OPTION_VALUE, "bad value in '%'")                                             \
+	X(60, ERROR, OPTION_DENY, "a deny has no conditions: '%'")                                 \
+	X(61, ERROR, OPTION_VERBS, "'%' means nothing in this rule")                               \
+	X(62, WARNING, UNTIL_PAST, "the last day of this rule is over: %")                         \
+	X(63, ERROR, ID_TWICE, "the id '%' is given twice")                                        \
+	X(64, ERROR, OWNER_UNKNOWN, "there is no user '%' to own anything")                        \
+	X(65, ERROR, PEER, "'%' does not say what one peer is")                                    \
+	X(66, WARNING, PEER_UNKNOWN, "there is no %: THIS EXPECTATION IS NOT CHECKED")             \
+	X(67, ERROR, EXPECT_PATH, "an expectation is about one path, not '%'")                     \
+	X(68, ERROR, EXPECT, "expected %")                                                         \
+	X(69, ERROR, DEAD, "this rule can never take effect: %")                                   \
+	X(70, WARNING, DEAD_TARGET, "this target can never take effect: %")                        \
+	X(71, WARNING, COVERED, "another rule covers this one: %")                                 \
+	X(72, WARNING, TOGETHER, "two rules together do not grant %")                              \
+	X(73, NOTE, NOT_REVIEWED, "not every pair of rules was compared: %")                       \
+	X(74, ERROR, CLASS, "'%' is not a character class")                                        \
+	X(75, ERROR, BRACES, "'%' is not a list of alternatives")                                  \
+	X(76, ERROR, VARIABLE, "unknown variable '%'")
 
 enum policy_code {
 #define X(number, severity, name, message) POLICY_CODE_##name = number,

@@ -78,8 +78,30 @@ escape_string(FILE *out, const char *string)
 	policy_escape(out, string, strlen(string), 0);
 }
 
+/* As policy_escape() writes it, in a string of JSON. */
 static void
-write_message(FILE *out, enum policy_severity severity, enum policy_code code, const char *argument)
+json_bytes(FILE *out, const char *bytes, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		if (bytes[i] == '\t')
+			fputs("\\t", out);
+		else if (!printable(bytes[i], 0))
+			fprintf(out, "\\\\x%02x", (unsigned char)bytes[i]);
+		else
+			fprintf(out, bytes[i] == '"' || bytes[i] == '\\' ? "\\%c" : "%c", bytes[i]);
+	}
+}
+
+static void
+json_string(FILE *out, const char *key, const char *string)
+{
+	fprintf(out, "\"%s\":\"", key);
+	json_bytes(out, string, strlen(string));
+	fputc('"', out);
+}
+
+static void
+text_message(FILE *out, enum policy_severity severity, enum policy_code code, const char *argument)
 {
 	const char *message = codes[code_index(code)].message;
 	const char *hole = strchr(message, '%');
@@ -95,12 +117,28 @@ write_message(FILE *out, enum policy_severity severity, enum policy_code code, c
 	fputc('\n', out);
 }
 
-/* The line, and below it blanks (tabs where it has tabs) up to a caret as wide as the span. */
 static void
-write_excerpt(FILE *out, const struct policy_place *place, struct policy_span span)
+json_message(FILE *out, enum policy_severity severity, enum policy_code code, const char *argument)
+{
+	const char *message = codes[code_index(code)].message;
+	const char *hole = strchr(message, '%');
+
+	fprintf(out, "\"severity\":\"%s\",\"code\":\"P%03u\",\"message\":\"",
+		severity_names[severity], (unsigned)code);
+	json_bytes(out, message, hole ? (size_t)(hole - message) : strlen(message));
+	if (hole && argument)
+		json_bytes(out, argument, strlen(argument));
+	if (hole)
+		json_bytes(out, hole + 1, strlen(hole + 1));
+	fputc('"', out);
+}
+
+/* The part of a long line that is shown: it holds the beginning of the span. */
+static void
+cut_line(const struct policy_place *place, struct policy_span span, uint32_t *ret_from,
+	 uint32_t *ret_to)
 {
 	uint32_t from = 0, to = place->length;
-	uint32_t caret_end = span.at + (span.length ? span.length : 1);
 
 	if (to > SHOWN_BYTES) {
 		if (span.at > SHOWN_BEFORE)
@@ -108,6 +146,18 @@ write_excerpt(FILE *out, const struct policy_place *place, struct policy_span sp
 		if (to - from > SHOWN_BYTES)
 			to = from + SHOWN_BYTES;
 	}
+	*ret_from = from;
+	*ret_to = to;
+}
+
+/* The line, and below it blanks (tabs where it has tabs) up to a caret as wide as the span. */
+static void
+text_excerpt(FILE *out, const struct policy_place *place, struct policy_span span)
+{
+	uint32_t from, to;
+	uint32_t caret_end = span.at + (span.length ? span.length : 1);
+
+	cut_line(place, span, &from, &to);
 	if (caret_end > to && to > span.at)
 		caret_end = to;
 
@@ -129,15 +179,46 @@ write_excerpt(FILE *out, const struct policy_place *place, struct policy_span sp
 }
 
 static void
-write_entry(FILE *out, const struct policy_source *sources, const struct policy_entry *entry)
+json_excerpt(FILE *out, const struct policy_place *place, struct policy_span span)
 {
-	escape_string(out, sources[entry->place.source].name);
+	uint32_t from, to;
+
+	cut_line(place, span, &from, &to);
+	fprintf(out, ",\"source\":\"%s", from ? "..." : "");
+	json_bytes(out, place->text + from, to - from);
+	fprintf(out, "%s\"", to < place->length ? "..." : "");
+}
+
+static void
+write_entry(const struct policy_diag *diag, const struct policy_source *sources,
+	    const struct policy_entry *entry)
+{
+	enum policy_severity severity = policy_code_severity(entry->code);
+	const char *help = entry->help && *entry->help ? entry->help : NULL;
+	const char *name = sources[entry->place.source].name;
+	FILE *out = diag->out;
+
+	if (diag->json) {
+		fputc('{', out);
+		json_string(out, "file", name);
+		fprintf(out, ",\"line\":%u,\"column\":%u,\"length\":%u,", entry->place.line,
+			entry->span.at + 1, entry->span.length ? entry->span.length : 1);
+		json_message(out, severity, entry->code, entry->argument);
+		json_excerpt(out, &entry->place, entry->span);
+		if (help) {
+			fputc(',', out);
+			json_string(out, "help", help);
+		}
+		fputs("}\n", out);
+		return;
+	}
+	escape_string(out, name);
 	fprintf(out, ":%u:%u", entry->place.line, entry->span.at + 1);
-	write_message(out, policy_code_severity(entry->code), entry->code, entry->argument);
-	write_excerpt(out, &entry->place, entry->span);
-	if (entry->help && *entry->help) {
+	text_message(out, severity, entry->code, entry->argument);
+	text_excerpt(out, &entry->place, entry->span);
+	if (help) {
 		fputs("      = help: ", out);
-		escape_string(out, entry->help);
+		escape_string(out, help);
 		fputc('\n', out);
 	}
 }
@@ -174,7 +255,9 @@ policy_report_add(struct policy_report *report, enum policy_code code,
 {
 	typeof(report->by_severity[0]) *kept = &report->by_severity[policy_code_severity(code)];
 	struct policy_entry entry = {.place = *place, .span = span, .code = code};
-	uint32_t shown = span.length < SHOWN_BYTES ? span.length : SHOWN_BYTES;
+	/* What is missing at the end of a line is a span behind it. */
+	uint32_t left = span.at < place->length ? place->length - span.at : 0;
+	uint32_t shown = span.length < left ? span.length : left;
 	va_list arguments;
 	size_t at;
 
@@ -184,7 +267,9 @@ policy_report_add(struct policy_report *report, enum policy_code code,
 			return;
 		entry_free(&kept->entries[--kept->n]);
 	}
-	entry.argument = argument ? strdup(argument) : strndup(place->text + span.at, shown);
+	entry.argument = argument ? strdup(argument)
+				  : strndup(left ? place->text + span.at : "",
+					    shown < SHOWN_BYTES ? shown : SHOWN_BYTES);
 	va_start(arguments, help);
 	if (vasprintf(&entry.help, help, arguments) < 0)
 		entry.help = NULL;
@@ -226,13 +311,16 @@ policy_report_flush(struct policy_report *report, struct policy_diag *diag)
 		qsort(all, n, sizeof(all[0]), compare_entries);
 	for (size_t i = 0; i < n; i++) {
 		if (diag->out)
-			write_entry(diag->out, report->sources, &all[i]);
+			write_entry(diag, report->sources, &all[i]);
 		entry_free(&all[i]);
 	}
 	for (size_t s = ELEMENTS(report->by_severity); s-- > 0;) {
 		unsigned long more = report->by_severity[s].count - report->by_severity[s].n;
 
-		if (diag->out && more > 0)
+		if (diag->out && more > 0 && diag->json)
+			fprintf(diag->out, "{\"severity\":\"%s\",\"more\":%lu}\n",
+				severity_names[s], more);
+		else if (diag->out && more > 0)
 			fprintf(diag->out, "... and %lu more %s%s\n", more, severity_names[s],
 				more == 1 ? "" : "s");
 		report->by_severity[s].n = 0;
@@ -249,8 +337,20 @@ policy_diag_file(struct policy_diag *diag, enum policy_code code, enum policy_se
 	(*count)++;
 	if (!diag->out || *count > POLICY_DIAG_SHOWN)
 		return;
+	if (diag->json) {
+		fputc('{', diag->out);
+		json_string(diag->out, "file", path);
+		fputc(',', diag->out);
+		json_message(diag->out, severity, code, argument);
+		if (help) {
+			fputc(',', diag->out);
+			json_string(diag->out, "help", help);
+		}
+		fputs("}\n", diag->out);
+		return;
+	}
 	escape_string(diag->out, path);
-	write_message(diag->out, severity, code, argument);
+	text_message(diag->out, severity, code, argument);
 	if (help)
 		fprintf(diag->out, "      = help: %s\n", help);
 }

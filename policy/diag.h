@@ -9,9 +9,19 @@
  *
  * The first POLICY_DIAG_SHOWN of each severity are written, the rest are counted. What comes from
  * policy files and file names is escaped (policy_escape()): nothing in it reaches a terminal raw.
+ *
+ * As JSON, with the same escapes in its strings, the above is
+ *
+ *     {"file":"50-web.policy","line":7,"column":24,"length":2,"severity":"error","code":"P014",
+ *     "message":"...","source":"allow web ...","help":"..."}
+ *
+ * on one line. A message about a whole file has no line, column, length and source. `source` is cut
+ * as the text is, with "..."; line and column are those of the whole line. What is only counted
+ * comes at the end: {"severity":"error","more":12}.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,6 +38,7 @@ enum {
 
 struct policy_diag {
 	FILE *out; /* NULL: count only */
+	bool json; /* an object on one line for each message */
 	unsigned long errors;
 	unsigned long warnings;
 	unsigned long notes;

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-#include <string.h>
+#include <time.h>
 
 #include "parser.h"
 
 enum {
 	LINE_MAX_BYTES = 65536,
 };
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
 
 /* Blanks separate words; a quoted value of an option may hold some. Reported: no words. */
 static int
@@ -17,30 +23,29 @@ split_words(struct policy_parser *p)
 	p->words.n = 0;
 	for (;;) {
 		uint32_t start;
-		bool plain = true; /* not a path: quotes count */
+		bool plain; /* not a path: quotes count */
 		int r;
 
-		while (at < end && (text[at] == ' ' || text[at] == '\t'))
+		while (at < end && is_blank(text[at]))
 			at++;
 		if (at == end || text[at] == '#')
 			return 0;
 		start = at;
 		plain = text[at] != '/' && text[at] != '@';
-		while (at < end && text[at] != ' ' && text[at] != '\t') {
+		for (; at < end && !is_blank(text[at]); at++) {
 			const char *close;
 
-			if (plain && text[at] == '"' && at > start && text[at - 1] == '=') {
-				close = memchr(text + at + 1, '"', end - at - 1);
-				if (!close) {
-					policy_report_add(p->report, POLICY_CODE_QUOTE, &p->place,
-							  (struct policy_span){at, 1}, NULL,
-							  "end the text with '\"' on this line");
-					p->words.n = 0;
-					return 0;
-				}
-				at = (uint32_t)(close - text);
+			if (text[at] != '"' || !plain || at == start || text[at - 1] != '=')
+				continue;
+			close = memchr(text + at + 1, '"', end - at - 1);
+			if (!close) {
+				policy_report_add(p->report, POLICY_CODE_QUOTE, &p->place,
+						  (struct policy_span){at, 1}, NULL,
+						  "end the text with '\"' on this line");
+				p->words.n = 0;
+				return 0;
 			}
-			at++;
+			at = (uint32_t)(close - text);
 		}
 		r = policy_vector_push(&p->words, (struct policy_span){start, at - start});
 		if (r < 0)
@@ -48,13 +53,36 @@ split_words(struct policy_parser *p)
 	}
 }
 
+#define EACH(byte) (UINT64_MAX / 0xff * (byte))
+
+/* May a byte below 0x20, or DEL, be among these? Eight at a time: all of a policy passes here. */
+static bool
+may_hold_control(const char *text, uint32_t length)
+{
+	uint64_t found = 0, eight;
+	uint32_t i;
+
+	for (i = 0; i + sizeof(eight) <= length; i += (uint32_t)sizeof(eight)) {
+		uint64_t del;
+
+		memcpy(&eight, text + i, sizeof(eight));
+		del = eight ^ EACH(0x7f);
+		found |= ((eight - EACH(0x20)) & ~eight) | ((del - EACH(0x01)) & ~del);
+	}
+	found &= EACH(0x80);
+	for (; i < length; i++)
+		found |= (unsigned char)text[i] < 0x20 || text[i] == 0x7f;
+	return found != 0;
+}
+
 /* False: reported, the line is not read. */
 static bool
 check_bytes(struct policy_parser *p)
 {
 	const struct policy_place *place = &p->place;
+	uint32_t end = may_hold_control(place->text, place->length) ? place->length : 0;
 
-	for (uint32_t i = 0; i < place->length; i++) {
+	for (uint32_t i = 0; i < end; i++) {
 		unsigned char byte = (unsigned char)place->text[i];
 		struct policy_span span = {i, 1};
 		char shown[8];
@@ -125,6 +153,7 @@ policy_parse(struct policy_ast *ast, struct policy_report *report, uint32_t sour
 		.report = report,
 		.place = {.source = source},
 		.pattern = pattern,
+		.today = (int32_t)(time(NULL) / (24 * 60 * 60)),
 	};
 	int r;
 
@@ -145,6 +174,8 @@ policy_ast_free(struct policy_ast *ast)
 {
 	policy_vector_free(&ast->rules);
 	policy_vector_free(&ast->sets);
+	policy_vector_free(&ast->subjects);
+	policy_vector_free(&ast->expects);
 	policy_vector_free(&ast->conjunctions);
 	policy_vector_free(&ast->atoms);
 	policy_vector_free(&ast->targets);

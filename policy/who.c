@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-#include <string.h>
-
 #include "ast.h"
+
+enum {
+	VALUE_MAX_BYTES = 255, /* of a unit or label */
+};
 
 struct who {
 	struct policy_ast *ast;
 	struct policy_report *report;
 	const struct policy_place *place;
 	struct policy_span word;
-	enum policy_verdict verdict;
+	enum policy_who_role role;
 };
+
+static const char kinds_help[] =
+	"write 'any', a subject, 'user:NAME', 'group:NAME', 'unit:NAME' or 'label:TEXT'";
 
 /* A number is an id and needs no entry; the last one means "none" to the kernel. */
 static bool
@@ -21,7 +26,7 @@ parse_id(const char *text, uint32_t length, uint32_t *ret_id)
 		return false;
 	for (uint32_t i = 0; i < length; i++)
 		id = id * 10 + (uint64_t)(text[i] - '0');
-	if (id >= UINT32_MAX)
+	if (id >= POLICY_NO_ID)
 		return false;
 	*ret_id = (uint32_t)id;
 	return true;
@@ -44,28 +49,41 @@ until(const char *text, uint32_t from, uint32_t end, char separator)
 	return found ? (uint32_t)(found - text) : end;
 }
 
-static void
-report_no_colon(struct who *w, struct policy_span span)
+/* A word without a colon: the name of a subject, which policy_resolve() looks up. */
+static bool
+parse_name(struct who *w, struct policy_span span, struct policy_ast_atom *ret_atom)
 {
 	const char *text = w->place->text + span.at;
 
-	if (policy_verb_find(text, until(text, 0, span.length, ',')) != 0)
+	if (policy_verb_find(text, until(text, 0, span.length, ',')) != 0 &&
+	    w->role != POLICY_WHO_SUBJECT) {
+		policy_report_add(w->report, POLICY_CODE_ATOM, w->place, span, NULL, "%s",
+				  w->role == POLICY_WHO_ALLOW
+					  ? "who comes before the verbs: allow WHO VERBS TARGET..."
+				  : w->role == POLICY_WHO_DENY
+					  ? "who comes before the verbs: deny WHO VERBS TARGET..."
+					  : "the peer comes before the verbs: "
+					    "expect allow PEER VERBS PATH");
+		return false;
+	}
+	if (!policy_is_name(text, span.length)) {
 		policy_report_add(w->report, POLICY_CODE_ATOM, w->place, span, NULL,
-				  "who comes before the verbs: %s WHO VERBS TARGET...",
-				  w->verdict == POLICY_ALLOW ? "allow" : "deny");
-	else if (policy_is_name(text, span.length))
-		policy_report_add(w->report, POLICY_CODE_NOT_YET, w->place, span, "subjects",
-				  "if this is a user write 'user:%.*s', if a group 'group:%.*s'",
-				  (int)span.length, text, (int)span.length, text);
-	else
-		policy_report_add(w->report, POLICY_CODE_ATOM, w->place, span, NULL,
-				  "write 'any', 'user:NAME' or 'group:NAME'; "
-				  "'+' joins what must hold together, '|' alternatives");
+				  "%s; '+' joins what must hold together, '|' alternatives",
+				  kinds_help);
+		return false;
+	}
+	if (w->role == POLICY_WHO_PEER) {
+		policy_report_add(w->report, POLICY_CODE_PEER, w->place, span, NULL,
+				  "write what the peer is: 'user:backup+group:adm', "
+				  "not the name of a subject");
+		return false;
+	}
+	*ret_atom = (struct policy_ast_atom){.kind = POLICY_ATOM_SUBJECT, .span = span};
+	return true;
 }
 
-/* False: reported. */
 static bool
-parse_value(struct who *w, struct policy_ast_atom *atom)
+parse_account(struct who *w, struct policy_ast_atom *atom)
 {
 	const char *text = w->place->text + atom->span.at;
 
@@ -78,84 +96,204 @@ parse_value(struct who *w, struct policy_ast_atom *atom)
 		return false;
 	}
 	for (uint32_t i = 0; i < atom->span.length; i++) {
-		if (!strchr("*?[]{}\"':,\\/", text[i]))
-			continue;
-		policy_report_add(w->report, POLICY_CODE_ID, w->place, atom->span, NULL, "%s",
-				  text[i] == ','
-					  ? "join alternatives with '|', without blanks: "
-					    "'user:a|user:b'"
-					  : "name one user or group as it is; 'any' is everybody");
-		return false;
+		switch (text[i]) {
+		case ',':
+			policy_report_add(w->report, POLICY_CODE_ID, w->place, atom->span, NULL,
+					  "join alternatives with '|', without blanks: "
+					  "'user:a|user:b'");
+			return false;
+		case '*':
+		case '?':
+		case '[':
+		case ']':
+		case '{':
+		case '}':
+		case '"':
+		case '\'':
+		case ':':
+		case '\\':
+		case '/':
+			policy_report_add(w->report, POLICY_CODE_ID, w->place, atom->span, NULL,
+					  "name one user or group as it is; 'any' is everybody");
+			return false;
+		default:
+			break;
+		}
 	}
 	return true;
 }
 
-/* False: reported, or an atom that this version ignores after its report. */
 static bool
-parse_atom(struct who *w, struct policy_span span, struct policy_ast_atom *ret_atom)
+is_unit_byte(char c)
 {
-	const char *text = w->place->text + span.at;
-	const char *colon = memchr(text, ':', span.length);
-	const struct policy_atom_word *word;
-	uint32_t kind_length;
-
-	if (policy_word_is(text, span.length, "any")) {
-		*ret_atom = (struct policy_ast_atom){.kind = POLICY_ATOM_ANY, .span = span};
+	switch (c) {
+	case 'a' ... 'z':
+	case 'A' ... 'Z':
+	case '0' ... '9':
+	case ':':
+	case '-':
+	case '_':
+	case '.':
+	case '\\':
+	case '@':
+	case '*':
 		return true;
+	default:
+		return false;
 	}
-	if (span.length == 0) {
-		char whole[64];
+}
 
-		snprintf(whole, sizeof(whole), "%.*s", (int)w->word.length,
-			 w->place->text + w->word.at);
-		policy_report_add(w->report, POLICY_CODE_WHO_EMPTY, w->place, span, whole, "%s",
-				  POLICY_WHO_HELP);
-		return false;
+static bool
+has_unit_suffix(const char *text, uint32_t length)
+{
+	static const char *const suffixes[] = {".service", ".scope",  ".socket", ".timer",
+					       ".slice",   ".mount",  ".path",   ".automount",
+					       ".swap",    ".target", ".device"};
+
+	if (text[length - 1] == '*')
+		return true;
+	for (size_t i = 0; i < ELEMENTS(suffixes); i++) {
+		size_t n = strlen(suffixes[i]);
+
+		if (length > n && memcmp(text + length - n, suffixes[i], n) == 0)
+			return true;
 	}
-	if (!colon) {
-		report_no_colon(w, span);
-		return false;
+	return false;
+}
+
+static bool
+parse_unit(struct who *w, struct policy_ast_atom *atom)
+{
+	const char *text = w->place->text + atom->span.at;
+	uint32_t length = atom->span.length;
+	const char *help = NULL;
+
+	if (length > VALUE_MAX_BYTES)
+		help = "the name of a unit has at most 255 bytes";
+	for (uint32_t i = 0; !help && i < length; i++) {
+		if (!is_unit_byte(text[i]))
+			help = "letters, digits and any of ':-_.\\@' make the name of a unit; "
+			       "'*' stands for any of them";
+		else if (text[i] == '*' && i > 0 && text[i - 1] == '*')
+			help = "one '*' already stands for any characters";
+		else if (text[i] == '*' && w->role == POLICY_WHO_PEER)
+			help = "a peer is in one unit: write its whole name";
 	}
-	kind_length = (uint32_t)(colon - text);
-	word = policy_atom_find(text, kind_length);
+	if (!help && !has_unit_suffix(text, length))
+		help = "did you forget '.service'? (or '.scope', '.socket', '.timer' ...)";
+	if (help)
+		policy_report_add(w->report, POLICY_CODE_UNIT, w->place, atom->span, NULL, "%s",
+				  help);
+	return !help;
+}
+
+static bool
+parse_label(struct who *w, struct policy_ast_atom *atom)
+{
+	const char *text = w->place->text + atom->span.at;
+	uint32_t length = atom->span.length;
+	const char *help = NULL;
+
+	if (length > VALUE_MAX_BYTES)
+		help = "a label has at most 255 bytes";
+	for (uint32_t i = 0; !help && i < length; i++) {
+		if (text[i] == '*')
+			help = "a label is compared as a whole: '*' stands for nothing in it";
+		else if (text[i] <= ' ' || text[i] >= 0x7f)
+			help = "printable ASCII characters make a label";
+	}
+	if (help)
+		policy_report_add(w->report, POLICY_CODE_LABEL, w->place, atom->span, NULL, "%s",
+				  help);
+	return !help;
+}
+
+/* The word before the colon, or NULL: reported. */
+static const struct policy_atom_word *
+parse_kind(struct who *w, struct policy_span span, uint32_t length)
+{
+	static const char *const kinds[] = {"user", "group", "unit", "label"};
+	const char *text = w->place->text + span.at;
+	const struct policy_atom_word *word = policy_atom_find(text, length);
+
 	if (!word) {
-		static const char *const kinds[] = {"user", "group"};
-		const char *nearest = policy_nearest(text, kind_length, kinds, ELEMENTS(kinds));
+		const char *nearest = policy_nearest(text, length, kinds, ELEMENTS(kinds));
 
 		if (nearest)
 			policy_report_add(w->report, POLICY_CODE_ATOM, w->place, span, NULL,
 					  "did you mean '%s:'?", nearest);
 		else
-			policy_report_add(w->report, POLICY_CODE_ATOM, w->place, span, NULL,
-					  "write 'any', 'user:NAME' or 'group:NAME'");
-		return false;
+			policy_report_add(w->report, POLICY_CODE_ATOM, w->place, span, NULL, "%s",
+					  kinds_help);
+		return NULL;
 	}
-	if (w->verdict == POLICY_DENY && !word->in_deny) {
+	if (w->role == POLICY_WHO_DENY && !word->in_deny) {
 		policy_report_add(w->report, POLICY_CODE_DENY_WHO, w->place, span, NULL,
 				  "a peer can shed a group or a unit; name the users, or "
 				  "allow less instead");
-		return false;
+		return NULL;
 	}
-	if (!word->known) {
-		char what[16];
-
-		snprintf(what, sizeof(what), "'%s:'", word->name);
-		policy_report_add(w->report, POLICY_CODE_NOT_YET, w->place, span, what,
-				  "write 'user:NAME' or 'group:NAME'");
-		return false;
-	}
-	if (kind_length + 1 == span.length) {
+	if (length + 1 == span.length) {
 		policy_report_add(w->report, POLICY_CODE_WHO_EMPTY, w->place, span, NULL,
 				  "write '%s:NAME', without a blank", word->name);
+		return NULL;
+	}
+	return word;
+}
+
+static bool
+parse_value(struct who *w, struct policy_ast_atom *atom)
+{
+	switch (atom->kind) {
+	case POLICY_ATOM_USER:
+	case POLICY_ATOM_GROUP:
+		return parse_account(w, atom);
+	case POLICY_ATOM_UNIT:
+		return parse_unit(w, atom);
+	case POLICY_ATOM_LABEL:
+		return parse_label(w, atom);
+	case POLICY_ATOM_ANY:
+	case POLICY_ATOM_SUBJECT:
+	default:
+		return true;
+	}
+}
+
+/* False: reported. */
+static bool
+parse_atom(struct who *w, struct policy_span span, struct policy_ast_atom *ret_atom)
+{
+	const char *text = w->place->text + span.at;
+	const struct policy_atom_word *word;
+	struct policy_ast_atom atom = {.kind = POLICY_ATOM_ANY, .span = span};
+	uint32_t colon;
+
+	if (span.length == 0) {
+		char whole[64];
+		uint32_t shown = w->word.length < 60 ? w->word.length : 60;
+
+		snprintf(whole, sizeof(whole), "%.*s%s", (int)shown, w->place->text + w->word.at,
+			 shown < w->word.length ? "..." : "");
+		policy_report_add(w->report, POLICY_CODE_WHO_EMPTY, w->place, span, whole, "%s",
+				  POLICY_WHO_HELP);
 		return false;
 	}
-	*ret_atom = (struct policy_ast_atom){
-		.kind = word->kind,
-		.span = {span.at + kind_length + 1, span.length - kind_length - 1},
-		.text = text + kind_length + 1,
-		.length = span.length - kind_length - 1,
-	};
-	return parse_value(w, ret_atom);
+	colon = until(text, 0, span.length, ':');
+	if (colon < span.length) {
+		word = parse_kind(w, span, colon);
+		if (!word)
+			return false;
+		atom.kind = word->kind;
+		atom.span = (struct policy_span){span.at + colon + 1, span.length - colon - 1};
+		if (!parse_value(w, &atom))
+			return false;
+	} else if (!policy_word_is(text, span.length, "any") && !parse_name(w, span, &atom)) {
+		return false;
+	}
+	atom.text = w->place->text + atom.span.at;
+	atom.length = atom.span.length;
+	*ret_atom = atom;
+	return true;
 }
 
 static int
@@ -169,6 +307,12 @@ parse_conjunction(struct who *w, uint32_t at, uint32_t end)
 		struct policy_ast_atom atom;
 
 		if (parse_atom(w, (struct policy_span){at, plus - at}, &atom)) {
+			if (atom.kind == POLICY_ATOM_ANY && w->role == POLICY_WHO_PEER &&
+			    w->word.length != atom.length)
+				policy_report_add(w->report, POLICY_CODE_PEER, w->place, atom.span,
+						  NULL,
+						  "'any' alone is a peer of whom nothing is known; "
+						  "leave it out where something is");
 			r = policy_vector_push(&w->ast->atoms, atom);
 			if (r < 0)
 				return r;
@@ -184,9 +328,9 @@ parse_conjunction(struct who *w, uint32_t at, uint32_t end)
 int
 policy_parse_who(struct policy_ast *ast, struct policy_report *report,
 		 const struct policy_place *place, struct policy_span word,
-		 enum policy_verdict verdict, struct policy_range *ret_who)
+		 enum policy_who_role role, struct policy_range *ret_who)
 {
-	struct who w = {ast, report, place, word, verdict};
+	struct who w = {ast, report, place, word, role};
 	uint32_t at = word.at, end = word.at + word.length;
 	struct policy_range who = {.first = (uint32_t)ast->conjunctions.n};
 	int r;
@@ -194,6 +338,12 @@ policy_parse_who(struct policy_ast *ast, struct policy_report *report,
 	for (;;) {
 		uint32_t bar = until(place->text, at, end, '|');
 
+		if (bar < end && role == POLICY_WHO_PEER) {
+			policy_report_add(report, POLICY_CODE_PEER, place,
+					  (struct policy_span){bar, 1}, NULL,
+					  "write an expectation for each of the alternatives");
+			break;
+		}
 		r = parse_conjunction(&w, at, bar);
 		if (r < 0)
 			return r;

@@ -2,29 +2,17 @@
 #include "words.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "util.h"
 
 const char *const policy_verb_names[POLICY_VERBS_N] = {"read", "write", "create", "stat", "list"};
 
 static const struct policy_atom_word atoms[] = {
-	{"user", POLICY_ATOM_USER, .known = true, .in_deny = true},
-	{"group", POLICY_ATOM_GROUP, .known = true},
+	{"user", POLICY_ATOM_USER, .in_deny = true},
+	{"group", POLICY_ATOM_GROUP},
 	{"unit", POLICY_ATOM_UNIT},
 	{"label", POLICY_ATOM_LABEL, .in_deny = true},
 };
-
-static const char *const options[] = {
-	"type", "owner", "strictmodes", "symlinks", "mode",    "exec",
-	"id",   "audit", "until",       "hidden",   "because",
-};
-
-bool
-policy_word_is(const char *word, size_t length, const char *text)
-{
-	return length == strlen(text) && memcmp(word, text, length) == 0;
-}
 
 const struct policy_atom_word *
 policy_atom_find(const char *name, size_t length)
@@ -44,13 +32,13 @@ policy_verb_find(const char *name, size_t length)
 	return 0;
 }
 
-bool
-policy_option_find(const char *name, size_t length)
+const char *
+policy_atom_name(enum policy_atom_kind kind)
 {
-	for (size_t i = 0; i < ELEMENTS(options); i++)
-		if (policy_word_is(name, length, options[i]))
-			return true;
-	return false;
+	for (size_t i = 0; i < ELEMENTS(atoms); i++)
+		if (atoms[i].kind == kind)
+			return atoms[i].name;
+	return "any";
 }
 
 static bool

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "policy.h"
 
@@ -20,7 +21,6 @@ enum policy_atom_kind {
 struct policy_atom_word {
 	const char *name; /* before the colon */
 	enum policy_atom_kind kind;
-	bool known;   /* to this version */
 	bool in_deny; /* a peer cannot shed it */
 };
 
@@ -30,10 +30,10 @@ const struct policy_atom_word *policy_atom_find(const char *name, size_t length)
 /* One verb, 0 when there is none of that name. */
 unsigned policy_verb_find(const char *name, size_t length);
 
-/* Is this an option, of the language as a whole? */
-bool policy_option_find(const char *name, size_t length);
+/* What such an atom is called before its colon: "user". */
+const char *policy_atom_name(enum policy_atom_kind kind);
 
-/* A name of a set or subject: a letter, then letters, digits, `_` and `-`. */
+/* A name of a set, subject or rule: a letter, then letters, digits, `_` and `-`; at most 64. */
 bool policy_is_name(const char *name, size_t length);
 
 /*
@@ -43,4 +43,8 @@ bool policy_is_name(const char *name, size_t length);
 const char *policy_nearest(const char *word, size_t length, const char *const *names, size_t n);
 
 /* `text` is exactly these bytes. */
-bool policy_word_is(const char *word, size_t length, const char *text);
+static inline bool
+policy_word_is(const char *word, size_t length, const char *text)
+{
+	return length == strlen(text) && memcmp(word, text, length) == 0;
+}

@@ -5,6 +5,7 @@
 
 #include "policy-test.h"
 #include "policy/dropin.h"
+#include "policy/report.h"
 #include "policy/words.h"
 
 static bool seen[100]; /* codes in messages */
@@ -91,8 +92,8 @@ static const struct {
 	 "t.policy:2:7: error[P024]: '\\xff\\xfe' does not say who\n"
 	 "    2 | allow \\xff\\xfe read /a\n"
 	 "      |       ^~~~~~~~\n"
-	 "      = help: write 'any', 'user:NAME' or 'group:NAME'; '+' joins what must hold "
-	 "together, '|' alternatives\n"},
+	 "      = help: write 'any', a subject, 'user:NAME', 'group:NAME', 'unit:NAME' or "
+	 "'label:TEXT'; '+' joins what must hold together, '|' alternatives\n"},
 	{"lines of DOS", "policy 1\nallow user:1 read /a\r\n",
 	 "t.policy:2:21: error[P003]: control byte \\x0d\n"
 	 "    2 | allow user:1 read /a\\x0d\n"
@@ -140,6 +141,7 @@ test_bytes(void **state)
 		       "      = help: nothing after this byte was read\n");
 }
 
+/* Each line, or lines, is a policy without a message. */
 static const char *const good[] = {
 	"",
 	"# comment\n   # another\n\t\n",
@@ -154,6 +156,49 @@ static const char *const good[] = {
 	"allow any+user:5|user:6+any write /a",
 	"deny any+user:5|any write /a",
 	"allow any read /a,b/,c/x\\x2c/*,v",
+	/* subjects */
+	"allow web read /a\nsubject web = front|back\nsubject front = user:1\nsubject back = "
+	"user:2",
+	"subject unused = any|group:0+unit:*",
+	"subject u = unit:a.service\nsubject w = user:1\nallow u+w write /a",
+	"subject u = unit:a.service\nallow group:0+u|user:1 write /a",
+	"subject d = user:0|any|label:x\ndeny d|user:1 any /a",
+	"subject a = user:1\nsubject b = a+a\nallow a+b|b+user:1 read /a",
+	"subject any-body = any\nallow any-body read,stat,list /a",
+	"subject user = user:1\nsubject set = group:1\nallow user|set read /a",
+	"subject any-body = any\nallow any-body+user:1 write /a",
+	/* units and labels */
+	"allow user:1+unit:nginx.service|group:0+unit:app-*.scope read /a",
+	"allow user:1+unit:dbus-:1.1-org@a\\x2db_c.service read /a",
+	"allow user:1+unit:a.socket|user:1+unit:a.timer|user:1+unit:a.slice read /a",
+	"allow user:1+unit:a.mount|user:1+unit:a.path|user:1+unit:a.automount read /a",
+	"allow user:1+unit:a.swap|user:1+unit:a.target|user:1+unit:a.device read /a",
+	"allow user:1+unit:*|user:1+unit:a* read /a",
+	"allow user:1+unit:a*.service+unit:*b.service+unit:ab.service read /a",
+	"allow label:system_u:system_r:httpd_t:s0:c1,c2 write /a",
+	"deny label:/usr/bin/man//filter|any+label:unconfined any /a",
+	/* options */
+	"allow user:1 read /a type=reg",
+	"allow user:1 read /a type=fifo,chr,blk,reg,reg",
+	"allow user:1 read /a owner=any\nallow user:1 read /a owner=peer",
+	"allow user:1 read /a owner=root\nallow user:1 read /a owner=user:0",
+	"allow user:1 read /a owner=user:root\nallow user:1 read /a owner=user:4294967294",
+	"allow user:1 read /a strictmodes=yes\nallow user:1 read /a strictmodes=sticky",
+	"allow user:1 read /a strictmodes=no symlinks=no\nallow user:1 read /a symlinks=beneath",
+	"allow user:1 create /a mode=0640\nallow user:1 create /a mode=777",
+	"allow user:1 create /a mode=0\nallow user:1 create,write /a mode=0000",
+	"allow user:1 read /a exec hidden\nallow user:1 list /a hidden",
+	"allow user:1 read /a audit=first\nallow user:1 read /a audit=deny",
+	"deny user:1 read /a audit=all id=a-1_b until=9999-12-31 because=\"a = b # c\"",
+	"allow user:1 read /a except /b because=word until=2400-02-29 # comment",
+	"allow user:1 read /a because=don't",
+	/* expectations: what they expect is not looked at here */
+	"deny user:1 any /a\nexpect deny user:1 any /a",
+	"deny any any /**\nexpect deny any read /",
+	"deny any any /**\nexpect deny user:1+group:1+group:2+unit:a.service+label:b:c read,stat "
+	"/a",
+	"deny any any /**\nexpect deny label:x write /a\\x20b/\\x2a\t# comment",
+	"allow user:1 read /a\nexpect allow user:1 read /a",
 };
 
 /* The words of the language, as tables and as what was probably meant. */
@@ -205,6 +250,59 @@ test_good(void **state)
 		assert_int_equal(c.diag.errors, 0);
 		compiled_free(&c);
 	}
+}
+
+/* The same messages for programs: what is escaped is escaped again, and all of it is ASCII. */
+static void
+test_json(void **state)
+{
+	static const char text[] = "policy 1\nallow user:no-such-x read \t/\xff\"\\x5cx?\nfoo\n";
+	const struct policy_source source = {"\"a\\\x1b", text, sizeof(text) - 1};
+	struct policy_diag diag = {.json = true};
+	char *messages, *many;
+	size_t size;
+	void *bytes;
+
+	(void)state;
+	diag.out = open_memstream(&messages, &size);
+	assert_int_equal(policy_compile(&source, 1, 0, &diag, &bytes, &size), -EBADMSG);
+	policy_diag_file(&diag, POLICY_CODE_CANNOT_OPEN, POLICY_ERROR, "/a\n", "\"why\"", NULL);
+	policy_diag_file(&diag, POLICY_CODE_OTHER_NAME, POLICY_NOTE, "/b", "why", "do \"that\"");
+	fclose(diag.out);
+	assert_string_equal(
+		messages,
+		"{\"file\":\"\\\"a\\\\\\\\x1b\",\"line\":2,\"column\":12,\"length\":9,"
+		"\"severity\":\"warning\",\"code\":\"P028\",\"message\":\"there is no user "
+		"'no-such-x': THIS PART OF THE RULE MATCHES NOBODY\",\"source\":\"allow "
+		"user:no-such-x read \\t/\\\\xff\\\"\\\\x5cx?\",\"help\":\"create it, or write "
+		"'user:' "
+		"and a number for an id without an entry\"}\n"
+		"{\"file\":\"\\\"a\\\\\\\\x1b\",\"line\":2,\"column\":36,\"length\":1,"
+		"\"severity\":\"error\",\"code\":\"P016\",\"message\":\"'?' must be escaped\","
+		"\"source\":\"allow user:no-such-x read \\t/\\\\xff\\\"\\\\x5cx?\",\"help\":\"'*' "
+		"matches any characters; write '\\\\x3f' for the character itself\"}\n"
+		"{\"file\":\"\\\"a\\\\\\\\x1b\",\"line\":3,\"column\":1,\"length\":3,"
+		"\"severity\":\"error\",\"code\":\"P007\",\"message\":\"unknown statement 'foo'\","
+		"\"source\":\"foo\",\"help\":\"statements are subject, set, allow, deny, expect; "
+		"'#' begins a comment\"}\n"
+		"{\"file\":\"/a\\\\x0a\",\"severity\":\"error\",\"code\":\"P001\","
+		"\"message\":\"cannot be read: \\\"why\\\"\"}\n"
+		"{\"file\":\"/b\",\"severity\":\"note\",\"code\":\"P045\","
+		"\"message\":\"not read: why\",\"help\":\"do \\\"that\\\"\"}\n");
+	free(messages);
+
+	many = malloc(300 * 4 + 1);
+	for (size_t i = 0; i < 300; i++)
+		strcpy(many + 4 * i, "foo\n");
+	memcpy(many, "policy 1   \n", 12);
+	diag = (struct policy_diag){.json = true, .out = open_memstream(&messages, &size)};
+	assert_int_equal(policy_compile(&(struct policy_source){"x", many, 1200}, 1, 0, &diag,
+					&bytes, &size),
+			 -EBADMSG);
+	fclose(diag.out);
+	assert_non_null(strstr(messages, "}\n{\"severity\":\"error\",\"more\":197}\n"));
+	free(messages);
+	free(many);
 }
 
 /* A warning does not stop a policy, and is seen in one that is good. */
@@ -355,20 +453,6 @@ test_limits(void **state)
 	note_codes(c.messages);
 	compiled_free(&c);
 
-	/* 256 places are what a worker holds. */
-	strcpy(text, "policy 1\n");
-	for (int i = 0; i < 256; i++)
-		sprintf(text + strlen(text), "allow user:0 read /d/%d\n", i);
-	c = compile_text(text);
-	assert_int_equal(c.result, 0);
-	compiled_free(&c);
-	strcat(text, "allow user:0 read /d/x\n");
-	c = compile_text(text);
-	assert_int_equal(c.result, -EBADMSG);
-	assert_non_null(strstr(c.messages, "t.policy:2:12: error[P036]: the rules of '0' reach"));
-	note_codes(c.messages);
-	compiled_free(&c);
-
 	/* Refused by its size, before a byte of it is read. */
 	c = compile_sources(&huge, 1);
 	assert_int_equal(c.result, -EBADMSG);
@@ -394,7 +478,130 @@ test_limits(void **state)
 	free(text);
 }
 
-/* Each code about text is the subject of a test above. */
+/* 256 places are what a worker holds. */
+static void
+test_places(void **state)
+{
+	char *text = malloc(20000);
+	struct compiled c;
+
+	(void)state;
+	strcpy(text, "policy 1\n");
+	for (int i = 0; i < 256; i++)
+		sprintf(text + strlen(text), "allow user:0 read /d/%d\n", i);
+	c = compile_text(text);
+	assert_int_equal(c.result, 0);
+	compiled_free(&c);
+	strcat(text, "allow user:0 read /d/x\n");
+	c = compile_text(text);
+	assert_int_equal(c.result, -EBADMSG);
+	assert_non_null(strstr(c.messages, "t.policy:2:12: error[P036]: the rules of '0' reach"));
+	note_codes(c.messages);
+	compiled_free(&c);
+	free(text);
+}
+
+/* Values are as long as they may be, then a byte longer. */
+static void
+test_value_limits(void **state)
+{
+	static const struct {
+		const char *format, *message;
+		int longest;
+	} cases[] = {
+		{"allow user:1+unit:%s.service read /a", "has at most 255 bytes", 255 - 8},
+		{"allow label:%s read /a", "a label has at most 255 bytes", 255},
+		{"allow user:1 read /a because=%s", "the text has 1 to 255 bytes", 255},
+		{"allow user:1 read /a because=\"%s\"", "the text has 1 to 255 bytes", 255},
+		{"allow user:1 read /a id=%s", "at most 64", 64},
+		{"subject %s = user:1", "is not a name of a subject", 64},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ELEMENTS(cases); i++) {
+		char value[300] = "", text[600] = "policy 1\n", *hole;
+		struct compiled c;
+
+		memset(value, 'a', (size_t)cases[i / 2].longest + i % 2);
+		strcat(text, cases[i / 2].format);
+		hole = strstr(text, "%s");
+		memmove(hole + strlen(value), hole + 2, strlen(hole + 2) + 1);
+		memcpy(hole, value, strlen(value));
+		strcat(text, "\n");
+		c = compile_text(text);
+		assert_int_equal(c.result, i % 2 ? -EBADMSG : 0);
+		if (i % 2)
+			assert_non_null(strstr(c.messages, cases[i / 2].message));
+		compiled_free(&c);
+	}
+}
+
+/* What one who, and all together, may come to. */
+static void
+test_who_limits(void **state)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out;
+	struct compiled c;
+
+	(void)state;
+	for (int n = 4096; n <= 4097; n++) {
+		out = open_memstream(&text, &size);
+		fputs("policy 1\nallow user:1", out);
+		for (int i = 1; i < n; i++)
+			fprintf(out, "|user:%d", i);
+		fputs(" read /a\n", out);
+		fclose(out);
+		c = compile_text(text);
+		assert_int_equal(c.result, n == 4096 ? 0 : -EBADMSG);
+		note_codes(c.messages);
+		compiled_free(&c);
+		free(text);
+	}
+
+	/* 2^12 alternatives are made of 12 subjects; their parts are counted as well. */
+	c = compile_text("policy 1\nsubject a = user:1|user:1\nsubject b = a+a+a+a+a+a\n"
+			 "allow b+a+a read /a\nallow b+b+a read /a\nsubject c = b+b\n");
+	assert_int_equal(c.result, -EBADMSG);
+	assert_string_equal(c.messages,
+			    "t.policy:5:7: error[P052]: too many different peers in one rule: "
+			    "more than 4096 alternatives\n"
+			    "    5 | allow b+b+a read /a\n"
+			    "      |       ^~~~~\n"
+			    "      = help: name a group instead, or write more than one rule\n");
+	compiled_free(&c);
+	out = open_memstream(&text, &size);
+	fputs("policy 1\nsubject s0 = group:1\n", out);
+	for (int i = 1; i < 40; i++)
+		fprintf(out, "subject s%d = s%d+s%d\n", i, i - 1, i - 1);
+	fclose(out);
+	c = compile_text(text);
+	assert_int_equal(c.result, -EBADMSG);
+	assert_int_equal(c.diag.errors, 1);
+	assert_non_null(strstr(c.messages, "t.policy:19:9: error[P052]: too many different peers "
+					   "in one rule: more than 65536 parts\n"));
+	compiled_free(&c);
+	free(text);
+
+	/* Each within the limit, too much together: said once. */
+	out = open_memstream(&text, &size);
+	fputs("policy 1\nsubject s = user:1", out);
+	for (int i = 1; i < 4000; i++)
+		fprintf(out, "|user:%d", i);
+	for (int i = 0; i < 2000; i++)
+		fprintf(out, "\nallow s|user:%d read /a", i);
+	fputs("\n", out);
+	fclose(out);
+	c = compile_text(text);
+	assert_int_equal(c.result, -EBADMSG);
+	assert_int_equal(c.diag.errors, 1);
+	assert_non_null(strstr(c.messages, "error[P037]: the policy is too large: its subjects"));
+	compiled_free(&c);
+	free(text);
+}
+
+/* Each code about text is the subject of a test above; others are those of files and of review. */
 static void
 test_every_code(void **state)
 {
@@ -403,7 +610,8 @@ test_every_code(void **state)
 
 	(void)state;
 	for (size_t i = 0; policy_diag_code(i, &number, &severity); i++)
-		if (number > 1 && number < 40 && !seen[number])
+		if (((number > 1 && number < 40) || (number > 47 && number < POLICY_CODE_EXPECT)) &&
+		    !seen[number])
 			fail_msg("P%03u is not tested", number);
 }
 
@@ -415,7 +623,9 @@ main(void)
 		cmocka_unit_test(test_good),           cmocka_unit_test(test_warning),
 		cmocka_unit_test(test_files_in_order), cmocka_unit_test(test_first_hundred),
 		cmocka_unit_test(test_bounded),        cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_words),          cmocka_unit_test(test_every_code),
+		cmocka_unit_test(test_words),          cmocka_unit_test(test_places),
+		cmocka_unit_test(test_json),           cmocka_unit_test(test_who_limits),
+		cmocka_unit_test(test_value_limits),   cmocka_unit_test(test_every_code),
 	};
 
 	return cmocka_run_group_tests_name("grammar", tests, NULL, NULL);
