@@ -65,8 +65,7 @@ print_decision(const struct policy_image *image, const struct policy_decision *d
 		return CLI_NO;
 	}
 	policy_rule_describe(image, decision->rule, &rule);
-	cli_line(stdout, "%s  %s:%u  %s", allowed ? "allow" : "deny ", rule.file, rule.line,
-		 rule.text);
+	cli_line(stdout, "%s  %s:%u", allowed ? "allow" : "deny ", rule.file, rule.line);
 	return allowed ? CLI_YES : CLI_NO;
 }
 
@@ -108,6 +107,8 @@ cli_can(const struct cli_args *args)
 	_cleanup_free_ uint32_t *ids = cli_resize(NULL, POLICY_SUBJECTS_MAX, sizeof(uint32_t));
 	struct who who = {0};
 	struct rules rules = {0};
+	struct policy_identity identity;
+	struct policy_request request;
 	unsigned verbs = 0;
 	size_t n = 0;
 	int r = parse_verbs(args, &verbs);
@@ -130,7 +131,13 @@ cli_can(const struct cli_args *args)
 	} else {
 		if (rules.n_files == 0)
 			cli_error("%s", RULES_NONE);
-		policy_decide(rules.image, ids, n, path, strlen(path), verbs, &decision);
+		policy_identity_init(&identity, ids, n, who.peer.has_uid ? &who.peer.uid : NULL,
+				     NULL);
+		request = (struct policy_request){.path = path,
+						  .length = strlen(path),
+						  .verbs = verbs,
+						  .day = POLICY_NO_DAY};
+		policy_decide(rules.image, &identity, &request, &decision);
 		r = print_decision(rules.image, &decision, args->operands[0], verbs, path);
 		if (r == CLI_YES)
 			note_file(path);

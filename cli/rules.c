@@ -93,7 +93,7 @@ static void
 compile(struct sources *s, struct rules *rules)
 {
 	size_t size = 0;
-	int r = policy_compile(s->list, s->n, &rules->diag, &rules->bytes, &size);
+	int r = policy_compile(s->list, s->n, 0, &rules->diag, &rules->bytes, &size);
 
 	if (r < 0) {
 		if (r != -EBADMSG)
@@ -114,7 +114,7 @@ rules_would_compile(const char *rule)
 	_cleanup_free_ void *bytes = NULL;
 	size_t size = 0;
 
-	return policy_compile(&source, 1, &diag, &bytes, &size) == 0;
+	return policy_compile(&source, 1, 0, &diag, &bytes, &size) == 0;
 }
 
 int

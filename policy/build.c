@@ -389,7 +389,7 @@ add_targets(struct builder *b, const struct policy_ast_rule *rule,
 		.allows = rule->verdict == POLICY_ALLOW,
 		.entry = {.subject = subject,
 			  .rule = (uint32_t)b->rules.n & (IMAGE_RULES_MAX - 1),
-			  .covers = image_rule->covers & POLICY_VERBS_ALL,
+			  .covers = image_rule->covers & 0x1fu,
 			  .more = image_rule->excepts.n > 0 || image_rule->expires},
 	};
 	int r = add_patterns(b, &rule->place, rule->targets, b->roots.items[0],
@@ -461,7 +461,7 @@ add_rule(struct builder *b, const struct policy_ast_rule *rule)
 	if (r == 0)
 		r = add_note(b, rule, &add.note);
 	if (r == 0)
-		r = policy_subjects_add(&b->subjects, b->ast, rule->who, &subject);
+		r = policy_subjectset_add(&b->subjects, b->ast, rule->who, &subject);
 	if (r == 0 && subject != IMAGE_NONE) {
 		r = find_excepts(b, rule, &add.excepts, &flags);
 		if (r == 0)
@@ -540,7 +540,7 @@ builder_free(struct builder *b)
 	policy_intern_free(&b->strings);
 	policy_intern_free(&b->options_keys);
 	policy_intern_free(&b->except_keys);
-	policy_subjects_free(&b->subjects);
+	policy_subjectset_free(&b->subjects);
 	policy_trie_free(&b->trie);
 	policy_vector_free(&b->ends.all);
 	policy_vector_free(&b->list_ends.all);
@@ -592,7 +592,7 @@ policy_build(const struct policy_ast *ast, const struct policy_source *sources, 
 		return r;
 	for (size_t i = 0; i < b.excepts.n; i++)
 		b.excepts.items[i] = b.roots.items[b.excepts.items[i]];
-	policy_subjects_sort(&b.subjects);
+	policy_subjectset_sort(&b.subjects);
 	r = write_image(&b, ret_bytes, ret_size);
 	if (r < 0)
 		return r;

@@ -6,7 +6,7 @@
 #include "match.h"
 
 void
-policy_subjects_free(struct subjects *s)
+policy_subjectset_free(struct subjects *s)
 {
 	policy_intern_free(&s->keys);
 	policy_vector_free(&s->subjects);
@@ -150,8 +150,8 @@ make_key(struct subjects *s, const struct image_atom **ret_key, size_t *ret_n)
 }
 
 int
-policy_subjects_add(struct subjects *s, const struct policy_ast *ast, struct policy_range who,
-		    uint32_t *ret_subject)
+policy_subjectset_add(struct subjects *s, const struct policy_ast *ast, struct policy_range who,
+		      uint32_t *ret_subject)
 {
 	const struct image_atom *key;
 	size_t n;
@@ -202,7 +202,7 @@ compare_conjunctions(const void *a, const void *b)
 }
 
 void
-policy_subjects_sort(struct subjects *s)
+policy_subjectset_sort(struct subjects *s)
 {
 	if (s->conjunctions.n > 1)
 		qsort(s->conjunctions.items, s->conjunctions.n, sizeof(s->conjunctions.items[0]),

@@ -17,11 +17,11 @@ struct subjects {
 	POLICY_VECTOR(struct policy_range) parts;
 };
 
-void policy_subjects_free(struct subjects *s);
+void policy_subjectset_free(struct subjects *s);
 
 /* The subject that is these conjunctions of the tree; IMAGE_NONE: nobody. */
-int policy_subjects_add(struct subjects *s, const struct policy_ast *ast, struct policy_range who,
-			uint32_t *ret_subject);
+int policy_subjectset_add(struct subjects *s, const struct policy_ast *ast, struct policy_range who,
+			  uint32_t *ret_subject);
 
 /* In the order that the image needs, once all are there. */
-void policy_subjects_sort(struct subjects *s);
+void policy_subjectset_sort(struct subjects *s);
