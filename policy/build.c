@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "order.h"
 #include "subjectset.h"
 #include "trie.h"
 
@@ -31,11 +32,9 @@ struct builder {
 	struct policy_pattern *pattern; /* scratch */
 	uint32_t file;                  /* the name of file_source */
 	uint32_t file_source;
-	uint32_t denies;
-	uint32_t *order; /* of each rule of the image: in the tree of statements */
+	struct rule_order order;
 	struct set *sets;
 	struct policy_intern strings;
-	struct policy_intern options_keys;
 	struct policy_intern except_keys;
 	struct subjects subjects;
 	struct trie trie;
@@ -43,8 +42,6 @@ struct builder {
 	struct trie_ends list_ends;
 	struct trie_image tree;
 	POLICY_VECTOR(struct image_rule) rules;
-	POLICY_VECTOR(struct image_options) options;
-	POLICY_VECTOR(uint32_t) ranks; /* of each item of options, by number of its key */
 	POLICY_VECTOR(struct image_note) notes;
 	POLICY_VECTOR(uint32_t) roots;                    /* nodes of the trie */
 	POLICY_VECTOR(uint32_t) excepts;                  /* roots */
@@ -73,101 +70,6 @@ add_escaped(struct builder *b, const char *text, size_t length, uint32_t *ret_st
 	if (r == 0)
 		*ret_string = b->strings.keys.items[id].at;
 	return r;
-}
-
-/* --- options and the order of rules ------------------------------------------------------ */
-
-static unsigned
-generosity(const struct policy_options *o)
-{
-	unsigned types = (unsigned)__builtin_popcount(o->types);
-
-	return (unsigned)o->exec << 12 | (unsigned)o->symlinks_beneath << 11 |
-	       (unsigned)o->strict << 9 | (unsigned)(o->owner == POLICY_OWNER_ANY) << 8 |
-	       types << 4 | (unsigned)__builtin_popcount(o->mode);
-}
-
-/* What one rule grants is not to be lost because another one, which grants less, came first. */
-static int
-compare_options(const void *a, const void *b)
-{
-	const struct image_options *x = a, *y = b;
-	unsigned more = generosity(&x->options), other = generosity(&y->options);
-
-	if (more != other)
-		return more > other ? -1 : 1;
-	if (x->options.until != y->options.until)
-		return x->options.until > y->options.until ? -1 : 1;
-	return memcmp(&x->options, &y->options, sizeof(x->options));
-}
-
-static int
-add_options(struct builder *b)
-{
-	int r;
-
-	for (size_t i = 0; i < b->ast->rules.n; i++) {
-		struct image_options add = {.options = b->ast->rules.items[i].options};
-		uint32_t id;
-
-		r = policy_intern(&b->options_keys, &add.options, sizeof(add.options), &id);
-		if (r == 0 && id == b->options.n)
-			r = policy_vector_push(&b->options, add);
-		if (r == 0 && id == b->ranks.n)
-			r = policy_vector_push(&b->ranks, 0);
-		if (r < 0)
-			return r;
-	}
-	if (b->options.n > 1)
-		qsort(b->options.items, b->options.n, sizeof(b->options.items[0]), compare_options);
-	for (uint32_t i = 0; i < b->options.n; i++) {
-		uint32_t id;
-
-		r = policy_intern(&b->options_keys, &b->options.items[i].options,
-				  sizeof(struct policy_options), &id);
-		if (r < 0)
-			return r;
-		b->ranks.items[id] = i;
-	}
-	return 0;
-}
-
-static uint32_t
-rank_of(struct builder *b, const struct policy_ast_rule *rule)
-{
-	uint32_t id = 0;
-
-	(void)policy_intern_find(&b->options_keys, &rule->options, sizeof(rule->options), &id);
-	return b->ranks.items[id];
-}
-
-/* Denies first, then by options, then as they stand. */
-static int
-order_rules(struct builder *b)
-{
-	size_t n = b->ast->rules.n, buckets = 2 * b->options.n;
-	_cleanup_free_ uint32_t *at = calloc(buckets + 1, sizeof(*at));
-	_cleanup_free_ uint32_t *bucket = calloc(n + 1, sizeof(*bucket));
-
-	b->order = calloc(n + 1, sizeof(*b->order));
-	if (!at || !bucket || !b->order)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		const struct policy_ast_rule *rule = &b->ast->rules.items[i];
-		bool allows = rule->verdict == POLICY_ALLOW;
-
-		bucket[i] = rank_of(b, rule) + (allows ? (uint32_t)b->options.n : 0);
-		at[bucket[i] + 1]++;
-		b->denies += !allows;
-	}
-	for (size_t i = 0; i < buckets; i++)
-		at[i + 1] += at[i];
-	for (size_t i = 0; i < n; i++)
-		b->order[at[bucket[i]]++] = (uint32_t)i;
-	/* Now at[i] is the end of bucket i. */
-	for (size_t i = 0; i < b->options.n; i++)
-		b->options.items[i].end = at[b->options.n + i];
-	return 0;
 }
 
 /* --- patterns ---------------------------------------------------------------------------- */
@@ -449,7 +351,7 @@ add_rule(struct builder *b, const struct policy_ast_rule *rule)
 		.verbs = (uint8_t)rule->verbs,
 		.covers = (uint8_t)covered_verbs(rule),
 		.expires = rule->options.until != POLICY_FOREVER,
-		.options = rank_of(b, rule),
+		.options = b->order.rank[rule - b->ast->rules.items],
 	};
 	unsigned flags = rule->verdict == POLICY_ALLOW ? IMAGE_SUBJECT_ALLOWS : 0;
 	int r = 0;
@@ -489,7 +391,7 @@ write_image(struct builder *b, void **ret_bytes, size_t *ret_size)
 		[SECTION_CONJUNCTIONS] = ITEMS(b->subjects.conjunctions),
 		[SECTION_ATOMS] = ITEMS(b->subjects.atoms),
 		[SECTION_RULES] = ITEMS(b->rules),
-		[SECTION_OPTIONS] = ITEMS(b->options),
+		[SECTION_OPTIONS] = ITEMS(b->order.options),
 		[SECTION_NOTES] = ITEMS(b->notes),
 		[SECTION_EXCEPTS] = ITEMS(b->excepts),
 		[SECTION_TREE] = ITEMS(b->tree.tree),
@@ -503,7 +405,7 @@ write_image(struct builder *b, void **ret_bytes, size_t *ret_size)
 	struct image_header header = {
 		.magic = {0},
 		.version = IMAGE_VERSION,
-		.denies = b->denies,
+		.denies = b->order.denies,
 	};
 	uint64_t at[SECTIONS], size;
 	char *bytes;
@@ -535,10 +437,9 @@ static void
 builder_free(struct builder *b)
 {
 	free(b->pattern);
-	free(b->order);
+	policy_rule_order_free(&b->order);
 	free(b->sets);
 	policy_intern_free(&b->strings);
-	policy_intern_free(&b->options_keys);
 	policy_intern_free(&b->except_keys);
 	policy_subjectset_free(&b->subjects);
 	policy_trie_free(&b->trie);
@@ -546,8 +447,6 @@ builder_free(struct builder *b)
 	policy_vector_free(&b->list_ends.all);
 	policy_trie_image_free(&b->tree);
 	policy_vector_free(&b->rules);
-	policy_vector_free(&b->options);
-	policy_vector_free(&b->ranks);
 	policy_vector_free(&b->notes);
 	policy_vector_free(&b->roots);
 	policy_vector_free(&b->excepts);
@@ -573,18 +472,18 @@ policy_build(const struct policy_ast *ast, const struct policy_source *sources, 
 	if (ast->rules.n >= IMAGE_RULES_MAX || ast->sets.n >= IMAGE_RULES_MAX / USES)
 		return -EFBIG;
 	b.trie.strings = b.subjects.strings = &b.strings;
+	r = policy_trie_expect(&b.trie, 3 * ast->targets.n);
 	/* The section of strings is never empty, and the first root is that of the targets. */
-	r = policy_intern(&b.strings, "", 0, &id);
+	if (r == 0)
+		r = policy_intern(&b.strings, "", 0, &id);
 	if (r == 0)
 		r = add_root(&b, &id);
 	if (r == 0)
-		r = add_options(&b);
-	if (r == 0)
-		r = order_rules(&b);
+		r = policy_rule_order(ast, &b.order);
 	if (r == 0)
 		r = add_sets(&b);
 	for (size_t i = 0; r == 0 && i < ast->rules.n; i++)
-		r = add_rule(&b, &ast->rules.items[b.order[i]]);
+		r = add_rule(&b, &ast->rules.items[b.order.order[i]]);
 	if (r == 0)
 		r = policy_trie_emit(&b.trie, b.roots.items, b.roots.n, &b.ends, &b.list_ends,
 				     &b.tree);
@@ -596,7 +495,7 @@ policy_build(const struct policy_ast *ast, const struct policy_source *sources, 
 	r = write_image(&b, ret_bytes, ret_size);
 	if (r < 0)
 		return r;
-	*ret_order = b.order;
-	b.order = NULL;
+	*ret_order = b.order.order;
+	b.order.order = NULL;
 	return 0;
 }

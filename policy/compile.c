@@ -106,7 +106,7 @@ check_image(const struct policy_ast *ast, struct policy_report *report, unsigned
 {
 	struct finder index = {.order = order};
 	struct policy_image *image;
-	int r = policy_image_from_memory(bytes, size, &image);
+	int r = policy_image_attach(bytes, size, &image);
 
 	if (r < 0)
 		return r;

@@ -204,6 +204,12 @@ extern const size_t policy_section_item[SECTIONS];
 /* Offsets of all sections and the size of the image that has these counts. */
 uint64_t policy_image_layout(const uint32_t *counts, uint64_t *ret_offsets);
 
+/*
+ * policy_image_from_memory() without a look at the items: for the image that this process has just
+ * made.
+ */
+int policy_image_attach(const void *bytes, size_t size, struct policy_image **ret_image);
+
 /* Is every item of every section what is said here? Nothing else looks again. -EBADMSG, -ENOMEM. */
 int policy_image_good(const struct policy_image *image);
 

@@ -56,13 +56,12 @@ asked(const struct policy_image *image)
 }
 
 int
-policy_image_from_memory(const void *bytes, size_t size, struct policy_image **ret_image)
+policy_image_attach(const void *bytes, size_t size, struct policy_image **ret_image)
 {
 	const struct image_header *header = bytes;
 	_cleanup_free_ struct policy_image *image = NULL;
 	uint64_t at[SECTIONS];
 	const char *base = bytes;
-	int r;
 
 	if (size < sizeof(*header) || (uintptr_t)bytes % _Alignof(struct policy_class) != 0)
 		return -EBADMSG;
@@ -92,12 +91,26 @@ policy_image_from_memory(const void *bytes, size_t size, struct policy_image **r
 	image->pieces = (const void *)(base + at[SECTION_PIECES]);
 	image->strings = base + at[SECTION_STRINGS];
 
-	r = policy_image_good(image);
+	*ret_image = image;
+	image = NULL;
+	return 0;
+}
+
+int
+policy_image_from_memory(const void *bytes, size_t size, struct policy_image **ret_image)
+{
+	struct policy_image *image;
+	int r = policy_image_attach(bytes, size, &image);
+
 	if (r < 0)
 		return r;
 	image->asks = asked(image);
+	r = policy_image_good(image);
+	if (r < 0) {
+		policy_image_free(image);
+		return r;
+	}
 	*ret_image = image;
-	image = NULL;
 	return 0;
 }
 

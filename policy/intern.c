@@ -3,22 +3,11 @@
 
 #include <string.h>
 
+#include "hash.h"
+
 enum {
 	BYTES_MAX = 1 << 30,
 };
-
-static uint64_t
-hash_bytes(const void *key, size_t length)
-{
-	const unsigned char *bytes = key;
-	uint64_t hash = 0x9e3779b97f4a7c15u ^ length;
-
-	for (size_t i = 0; i < length; i++) {
-		hash = (hash ^ bytes[i]) * 0x100000001b3u;
-		hash ^= hash >> 29;
-	}
-	return hash;
-}
 
 /* The slot of the key, or the free one where it belongs. Needs a free slot. */
 static size_t
@@ -81,7 +70,7 @@ policy_intern_append(struct policy_intern *intern, const void *bytes, size_t len
 int
 policy_intern(struct policy_intern *intern, const void *key, size_t length, uint32_t *ret_id)
 {
-	uint64_t hash = hash_bytes(key, length);
+	uint64_t hash = policy_hash64(key, length);
 	size_t slot;
 	uint32_t at;
 	int r;
@@ -116,7 +105,7 @@ policy_intern_find(const struct policy_intern *intern, const void *key, size_t l
 
 	if (intern->n_slots == 0)
 		return -ENOENT;
-	slot = find_slot(intern, key, length, hash_bytes(key, length));
+	slot = find_slot(intern, key, length, policy_hash64(key, length));
 	if (intern->slots[slot] == 0)
 		return -ENOENT;
 	*ret_id = intern->slots[slot] - 1;

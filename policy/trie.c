@@ -28,27 +28,17 @@ policy_trie_root(struct trie *trie, uint32_t *ret_root)
 								    .next = TRIE_NO_NODE}));
 }
 
-static uint32_t
-slot_of(uint32_t parent, uint32_t hash)
-{
-	uint64_t mixed = ((uint64_t)parent << 32 | hash) * UINT64_C(0x9fb21c651e98df25);
-
-	return (uint32_t)(mixed >> 32);
-}
-
 static int
-grow(struct trie *trie)
+grow(struct trie *trie, size_t n)
 {
-	size_t n = trie->n_slots ? trie->n_slots * 2 : 1024;
 	uint32_t *slots = calloc(n, sizeof(*slots));
 
 	if (!slots)
 		return -ENOMEM;
 	for (size_t i = 0; i < trie->nodes.n; i++) {
-		const struct trie_node *node = &trie->nodes.items[i];
-		size_t slot = slot_of(node->parent, node->hash) & (n - 1);
+		size_t slot = trie->nodes.items[i].key & (n - 1);
 
-		if (node->parent == TRIE_NO_NODE)
+		if (trie->nodes.items[i].parent == TRIE_NO_NODE)
 			continue;
 		while (slots[slot] != 0)
 			slot = (slot + 1) & (n - 1);
@@ -60,75 +50,119 @@ grow(struct trie *trie)
 	return 0;
 }
 
-static bool
-is_child(const struct trie *trie, const struct trie_node *node, const struct trie_node *wanted,
-	 const char *bytes)
+int
+policy_trie_expect(struct trie *trie, size_t nodes)
 {
-	if (node->parent != wanted->parent || node->hash != wanted->hash ||
-	    node->length != wanted->length)
-		return false;
-	if (wanted->length == 0)
-		return node->at == wanted->at;
-	return memcmp(trie->bytes.items + node->at, bytes, wanted->length) == 0;
+	size_t n = 1024;
+
+	while (n < 2 * nodes && n < (size_t)1 << 26)
+		n *= 2;
+	return grow(trie, n);
 }
 
-/* The child that is like `wanted`, which has parent, hash, length and, if it is no literal, at. */
-static int
-find_or_add(struct trie *trie, struct trie_node wanted, const char *bytes, uint32_t *ret_node)
-{
-	uint32_t number = (uint32_t)trie->nodes.n;
-	struct trie_node *parent;
-	size_t slot;
-	int r = 0;
+/* A component of a pattern that is being added. */
+struct step {
+	uint32_t key;
+	uint32_t hash;
+	uint32_t at;       /* no literal: as in struct trie_node */
+	uint32_t length;   /* a literal */
+	const char *bytes; /* likewise */
+	bool globstar;
+};
 
-	if (2 * (trie->nodes.n + 1) > trie->n_slots)
-		r = grow(trie);
-	if (r < 0)
-		return r;
-	slot = slot_of(wanted.parent, wanted.hash) & (trie->n_slots - 1);
-	for (; trie->slots[slot] != 0; slot = (slot + 1) & (trie->n_slots - 1)) {
-		*ret_node = trie->slots[slot] - 1;
-		if (is_child(trie, &trie->nodes.items[*ret_node], &wanted, bytes))
-			return 0;
-	}
-	if (number == TRIE_NO_NODE / 2 || trie->bytes.n > UINT32_MAX - POLICY_PATH_MAX)
+static bool
+is_child(const struct trie *trie, const struct trie_node *node, uint32_t parent,
+	 const struct step *step)
+{
+	if (node->parent != parent || node->hash != step->hash || node->length != step->length)
+		return false;
+	if (step->length == 0)
+		return node->at == step->at;
+	return memcmp(trie->bytes.items + node->at, step->bytes, step->length) == 0;
+}
+
+static int
+add_child(struct trie *trie, uint32_t number, const struct step *step, uint32_t *ret_node)
+{
+	struct trie_node *parent = &trie->nodes.items[number];
+	uint32_t node = (uint32_t)trie->nodes.n;
+	struct trie_node add = {
+		.parent = number,
+		.key = step->key,
+		.hash = step->hash,
+		.at = step->at,
+		.length = step->length,
+		.literals = TRIE_NO_NODE,
+		.wilds = TRIE_NO_NODE,
+		.repeated = step->globstar || parent->repeated,
+	};
+	int r;
+
+	if (node == TRIE_NO_NODE / 2 || trie->bytes.n > UINT32_MAX - POLICY_PATH_MAX)
 		return -EFBIG;
-	if (wanted.length > 0) {
-		r = policy_vector_reserve(&trie->bytes, wanted.length);
+	if (step->length > 0) {
+		r = policy_vector_reserve(&trie->bytes, step->length);
 		if (r < 0)
 			return r;
-		wanted.at = (uint32_t)trie->bytes.n;
-		memcpy(trie->bytes.items + wanted.at, bytes, wanted.length);
-		trie->bytes.n += wanted.length;
-	}
-	parent = &trie->nodes.items[wanted.parent];
-	wanted.repeated |= parent->repeated;
-	wanted.literals = wanted.wilds = TRIE_NO_NODE;
-	if (wanted.length > 0) {
-		wanted.next = parent->literals;
-		parent->literals = number;
+		add.at = (uint32_t)trie->bytes.n;
+		memcpy(trie->bytes.items + add.at, step->bytes, step->length);
+		trie->bytes.n += step->length;
+		add.next = parent->literals;
+		parent->literals = node;
 		parent->n_literals++;
 	} else {
-		wanted.next = parent->wilds;
-		parent->wilds = number;
+		add.next = parent->wilds;
+		parent->wilds = node;
 		parent->n_wilds++;
 	}
-	trie->slots[slot] = number + 1;
-	*ret_node = number;
-	return policy_vector_push(&trie->nodes, wanted);
+	*ret_node = node;
+	return policy_vector_push(&trie->nodes, add);
 }
 
 static int
-add_literal(struct trie *trie, uint32_t parent, const char *bytes, uint32_t length,
-	    uint32_t *ret_node)
+find_or_add(struct trie *trie, uint32_t parent, const struct step *step, uint32_t *ret_node)
 {
-	struct trie_node wanted = {
-		.parent = parent,
-		.hash = policy_hash(bytes, length),
-		.length = length,
-	};
+	size_t mask = trie->n_slots - 1, slot = step->key & mask;
+	int r;
 
-	return find_or_add(trie, wanted, bytes, ret_node);
+	for (; trie->slots[slot] != 0; slot = (slot + 1) & mask) {
+		*ret_node = trie->slots[slot] - 1;
+		if (is_child(trie, &trie->nodes.items[*ret_node], parent, step))
+			return 0;
+	}
+	r = add_child(trie, parent, step, ret_node);
+	if (r == 0)
+		trie->slots[slot] = *ret_node + 1;
+	return r;
+}
+
+/*
+ * Go down from the root. Where each step will be looked for is known beforehand: so memory is asked
+ * for all of it at once.
+ */
+static int
+add_steps(struct trie *trie, uint32_t root, struct step *steps, uint32_t n, uint32_t *ret_node)
+{
+	uint32_t node = root, key = root;
+	int r = 0;
+
+	if (2 * (trie->nodes.n + n) > trie->n_slots)
+		r = grow(trie, 2 * trie->n_slots);
+	for (uint32_t i = 0; r == 0 && i < n; i++) {
+		key = (uint32_t)policy_mix(key + UINT64_C(0x9e3779b97f4a7c15), steps[i].hash);
+		steps[i].key = key;
+		__builtin_prefetch(&trie->slots[key & (trie->n_slots - 1)]);
+	}
+	for (uint32_t i = 0; r == 0 && i < n; i++) {
+		uint32_t likely = trie->slots[steps[i].key & (trie->n_slots - 1)];
+
+		if (likely != 0)
+			__builtin_prefetch(&trie->nodes.items[likely - 1]);
+	}
+	for (uint32_t i = 0; r == 0 && i < n; i++)
+		r = find_or_add(trie, node, &steps[i], &node);
+	*ret_node = node;
+	return r;
 }
 
 /* --- components that are no literals ----------------------------------------------------- */
@@ -234,13 +268,12 @@ enum {
 };
 
 static int
-add_wild(struct trie *trie, uint32_t parent, const struct policy_pattern *p,
-	 const struct policy_component *c, bool dots, uint32_t *ret_node)
+wild_step(struct trie *trie, const struct policy_pattern *p, const struct policy_component *c,
+	  bool dots, struct step *ret_step)
 {
 	enum image_component_kind kind = kind_of(p, c);
 	struct image_component add = {kind, {(uint32_t)trie->pieces.n, 0}};
-	struct trie_node wanted = {.parent = parent};
-	char key[KEY_MAX];
+	_uninitialized_ char key[KEY_MAX];
 	uint32_t id;
 	int r = policy_intern(&trie->component_keys, key, component_key(p, c, key), &id);
 
@@ -257,10 +290,16 @@ add_wild(struct trie *trie, uint32_t parent, const struct policy_pattern *p,
 	/* Where the first byte is a literal one it makes no difference. */
 	if (kind != IMAGE_COMPONENT_GLOBSTAR && p->pieces[c->first].kind == POLICY_PIECE_LITERAL)
 		dots = true;
-	wanted.at = id | (dots ? IMAGE_WILD_DOTS : 0);
-	wanted.hash = wanted.at * UINT32_C(0x9e3779b1);
-	wanted.repeated = kind == IMAGE_COMPONENT_GLOBSTAR;
-	return find_or_add(trie, wanted, NULL, ret_node);
+	*ret_step = (struct step){.at = id | (dots ? IMAGE_WILD_DOTS : 0)};
+	ret_step->hash = (uint32_t)policy_mix(ret_step->at, 1);
+	ret_step->globstar = kind == IMAGE_COMPONENT_GLOBSTAR;
+	return 0;
+}
+
+static struct step
+literal_step(const char *bytes, uint32_t length)
+{
+	return (struct step){.hash = policy_hash(bytes, length), .length = length, .bytes = bytes};
 }
 
 /* --- patterns ---------------------------------------------------------------------------- */
@@ -362,8 +401,9 @@ static int
 add_one(struct trie *trie, uint32_t root, const struct policy_pattern *p, const struct odometer *o,
 	bool dots, policy_trie_fn *fn, void *context)
 {
-	char name[POLICY_PATH_MAX];
-	uint32_t node = root, digit = 0;
+	_uninitialized_ struct step steps[POLICY_COMPONENTS_MAX];
+	_uninitialized_ char names[2 * POLICY_PATH_MAX];
+	uint32_t node, digit = 0, used = 0;
 	int r;
 
 	for (uint32_t i = 0; i < p->n; i++) {
@@ -371,20 +411,24 @@ add_one(struct trie *trie, uint32_t root, const struct policy_pattern *p, const 
 		const struct policy_piece *first = &p->pieces[c->first];
 
 		if (c->kind == POLICY_COMPONENT_LITERAL) {
-			r = add_literal(trie, node, p->bytes + first->at, first->length, &node);
+			steps[i] = literal_step(p->bytes + first->at, first->length);
 		} else if (o && is_choice_of_names(p, c)) {
-			uint32_t length = write_name(p, c, o, &digit, name);
+			uint32_t length = write_name(p, c, o, &digit, names + used);
 
 			/* Nothing has this name. */
-			if (!is_name(name, length))
+			if (!is_name(names + used, length))
 				return 0;
-			r = add_literal(trie, node, name, length, &node);
+			steps[i] = literal_step(names + used, length);
+			used += length;
 		} else {
-			r = add_wild(trie, node, p, c, dots, &node);
+			r = wild_step(trie, p, c, dots, &steps[i]);
+			if (r < 0)
+				return r;
 		}
-		if (r < 0)
-			return r;
 	}
+	r = add_steps(trie, root, steps, p->n, &node);
+	if (r < 0)
+		return r;
 	trie->nodes.items[node].ends = true;
 	return fn(context, node);
 }

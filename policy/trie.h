@@ -13,7 +13,8 @@ enum {
 
 struct trie_node {
 	uint32_t parent;
-	uint32_t hash;
+	uint32_t key;      /* a hash of all components up to here */
+	uint32_t hash;     /* of this one */
 	uint32_t at;       /* a literal: in bytes; else as struct image_wild.component */
 	uint32_t length;   /* a literal: of the component; else 0 */
 	uint32_t literals; /* the last child of that kind */
@@ -40,6 +41,9 @@ struct trie {
 void policy_trie_free(struct trie *trie);
 
 int policy_trie_root(struct trie *trie, uint32_t *ret_root);
+
+/* There will be about so many nodes. */
+int policy_trie_expect(struct trie *trie, size_t nodes);
 
 /*
  * Add a pattern below a root and call fn with each node that it ends at: more than one, if it has
