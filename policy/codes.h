@@ -54,7 +54,12 @@
 	X(47, ERROR, UNSTABLE, "the files keep changing while they are read")                      \
 	X(48, ERROR, CLASS, "'%' is not a character class")                                        \
 	X(49, ERROR, BRACES, "'%' is not a list of alternatives")                                  \
-	X(50, ERROR, VARIABLE, "unknown variable '%'")
+	X(50, ERROR, VARIABLE, "unknown variable '%'")                                             \
+	X(70, ERROR, DEAD, "this rule can never take effect: %")                                   \
+	X(71, WARNING, DEAD_TARGET, "this target can never take effect: %")                        \
+	X(72, WARNING, COVERED, "another rule covers this one: %")                                 \
+	X(73, WARNING, TOGETHER, "two rules together do not grant %")                              \
+	X(74, NOTE, NOT_REVIEWED, "not every pair of rules was compared: %")
 
 enum policy_code {
 #define X(number, severity, name, message) POLICY_CODE_##name = number,
