@@ -13,7 +13,7 @@ enum {
 	FILL = '~', /* for a star: likely to be in no other pattern */
 };
 
-static const char *const variables[] = {"${user}", "${uid}"};
+static const char *const variable_texts[] = {"${user}", "${uid}"};
 
 static void
 add_state(uint64_t *states, uint32_t state)
@@ -238,7 +238,7 @@ struct policy_span
 policy_symbol_text(unsigned symbol, const char **ret_text)
 {
 	if (symbol >= POLICY_SYMBOL_USER) {
-		*ret_text = variables[symbol == POLICY_SYMBOL_UID];
+		*ret_text = variable_texts[symbol == POLICY_SYMBOL_UID];
 		return (struct policy_span){0, (uint32_t)strlen(*ret_text)};
 	}
 	*ret_text = NULL;
@@ -249,10 +249,10 @@ static unsigned
 next_symbol(const char *text, size_t length, size_t *at)
 {
 	if (text[*at] == '$') {
-		for (unsigned i = 0; i < ELEMENTS(variables); i++) {
-			size_t n = strlen(variables[i]);
+		for (unsigned i = 0; i < ELEMENTS(variable_texts); i++) {
+			size_t n = strlen(variable_texts[i]);
 
-			if (n <= length - *at && memcmp(text + *at, variables[i], n) == 0) {
+			if (n <= length - *at && memcmp(text + *at, variable_texts[i], n) == 0) {
 				*at += n;
 				return POLICY_SYMBOL_USER + i;
 			}
