@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "compare.h"
+#include "intern.h"
 
 enum {
 	ITEMS_MAX = 1 << 20,
@@ -29,8 +30,8 @@ struct item {
 struct together {
 	struct policy_review *review;
 	POLICY_VECTOR(struct item) items;
-	POLICY_VECTOR(uint32_t) open; /* items whose prefix the next one may begin with */
-	POLICY_VECTOR(uint64_t) reported;
+	POLICY_VECTOR(uint32_t) open;  /* items whose prefix the next one may begin with */
+	struct policy_intern reported; /* two numbers of rules */
 	uint32_t cheap;
 	uint32_t exact;
 };
@@ -165,19 +166,38 @@ find_path(struct policy_review *review, const struct pair *pair, bool *ret_found
 	return r;
 }
 
+static void
+pair_numbers(const struct together *t, const struct pair *pair, uint32_t ret_numbers[2])
+{
+	uint32_t a = (uint32_t)(pair->a - t->review->ast->rules.items);
+	uint32_t b = (uint32_t)(pair->b - t->review->ast->rules.items);
+
+	ret_numbers[0] = a < b ? a : b;
+	ret_numbers[1] = a < b ? b : a;
+}
+
+static bool
+was_reported(const struct together *t, const struct pair *pair)
+{
+	uint32_t numbers[2], id;
+
+	pair_numbers(t, pair, numbers);
+	return policy_intern_find(&t->reported, numbers, sizeof(numbers), &id) == 0;
+}
+
 static int
 report_pair(struct together *t, const struct pair *pair)
 {
 	struct policy_review *review = t->review;
 	const struct policy_ast_rule *first = pair->a < pair->b ? pair->a : pair->b;
 	const struct policy_ast_rule *later = pair->a < pair->b ? pair->b : pair->a;
-	uint64_t number = (uint64_t)(first - review->ast->rules.items) << 32 |
-			  (uint64_t)(later - review->ast->rules.items);
+	uint32_t numbers[2], id;
 	_cleanup_free_ char *argument = NULL, *place = NULL;
 	char verbs[POLICY_VERBS_TEXT_MAX];
 	int r;
 
-	r = policy_vector_push(&t->reported, number);
+	pair_numbers(t, pair, numbers);
+	r = policy_intern(&t->reported, numbers, sizeof(numbers), &id);
 	if (r < 0)
 		return r;
 	place = policy_review_place(review, first, "");
@@ -188,19 +208,6 @@ report_pair(struct together *t, const struct pair *pair)
 			  policy_review_word(later, later->who_span.at + later->who_span.length),
 			  argument, "the other is %s: one rule has to list every verb", place);
 	return 0;
-}
-
-static bool
-was_reported(const struct together *t, const struct pair *pair)
-{
-	uint32_t a = (uint32_t)(pair->a - t->review->ast->rules.items);
-	uint32_t b = (uint32_t)(pair->b - t->review->ast->rules.items);
-	uint64_t number = (uint64_t)(a < b ? a : b) << 32 | (a < b ? b : a);
-
-	for (size_t i = 0; i < t->reported.n; i++)
-		if (t->reported.items[i] == number)
-			return true;
-	return false;
 }
 
 /* Each peer and each request that the two rules could be for. */
@@ -365,6 +372,6 @@ policy_review_together(struct policy_review *review)
 		r = compare_all(&t);
 	policy_vector_free(&t.items);
 	policy_vector_free(&t.open);
-	policy_vector_free(&t.reported);
+	policy_intern_free(&t.reported);
 	return r;
 }
