@@ -344,3 +344,762 @@ review_text(const char *text, unsigned flags)
 {
 	return review_text_by(text, flags, find_linear, NULL);
 }
+
+/* --- random policies ----------------------------------------------------------------------- */
+
+enum {
+	RULES_MAX = 6,
+	PATTERNS_MAX = 4,
+	DEPTH_MAX = 3,
+	GLOBSTAR = -1,
+	USERS = 3, /* 1 to 3; no rule names 3 */
+	GROUPS = 2,
+	NAMES_MAX = 1024,
+	PATHS_MAX = 60000,
+	PATH_DEPTH_MAX = 6,
+};
+
+static uint64_t seed = 0x1234567;
+
+static unsigned
+draw(unsigned below)
+{
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)(seed >> 33) % below;
+}
+
+static const char *const components[] = {
+	"a",   "b",       "ab",    ".a",    "*",       "*",       "*",        "a*",       "*a",
+	"*b*", ".*",      "[ab]",  "[a.]*", "[.]a",    "{a,b}",   "{a,.a}",   "{,.}a*",   "{,a}b",
+	"*.b", "*{a,.b}", "[a-z]", "*[.b]", "${user}", "a${uid}", ".${user}", "${user}*",
+};
+enum {
+	FIRST_VARIABLE = 22,
+};
+
+struct pattern {
+	int components[DEPTH_MAX];
+	int n;
+};
+
+struct patterns {
+	struct pattern items[PATTERNS_MAX];
+	int n;
+	bool by_set; /* the last two are the set */
+};
+
+struct who {
+	unsigned user; /* 0: any */
+	unsigned groups;
+};
+
+struct rule {
+	bool deny, hidden, audit, until;
+	unsigned verbs;
+	struct who who[2];
+	int n_who;
+	struct patterns targets, excepts;
+
+	/* By brute force: */
+	bool *target_paths[PATTERNS_MAX]; /* without what is excepted */
+	bool *paths;
+	bool empty, dead, dead_targets[PATTERNS_MAX];
+	int n_targets; /* as written: a set is one */
+};
+
+struct world {
+	struct values values;
+	char names[NAMES_MAX][8];
+	int n_names;
+	bool matches[ELEMENTS(components)][NAMES_MAX][2]; /* [1]: dots */
+
+	int chosen[NAMES_MAX]; /* one for each way to match */
+	int n_chosen;
+	int8_t path_length[PATHS_MAX];
+	int16_t path_names[PATHS_MAX][PATH_DEPTH_MAX];
+	int n_paths;
+};
+
+static void
+add_name(struct world *world, const char *name)
+{
+	int n = world->n_names++;
+
+	assert_true(n < NAMES_MAX);
+	strcpy(world->names[n], name);
+	for (size_t c = 0; c < ELEMENTS(components); c++)
+		for (int dots = 0; dots < 2; dots++)
+			world->matches[c][n][dots] =
+				naive_name(components[c], strlen(components[c]), name, name,
+					   strlen(name), dots, &world->values);
+}
+
+/* All names of up to four of these bytes, but `.` and `..`. */
+static struct world *
+new_world(const char *user)
+{
+	static const char bytes[] = "ab.z7";
+	struct world *world = calloc(1, sizeof(*world));
+
+	assert_non_null(world);
+	world->values = (struct values){user, "7"};
+	for (int length = 1, count = 5; length <= 4; length++, count *= 5) {
+		for (int i = 0; i < count; i++) {
+			char name[8] = {0};
+
+			for (int k = 0, left = i; k < length; k++, left /= 5)
+				name[k] = bytes[left % 5];
+			if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+				add_name(world, name);
+		}
+	}
+	return world;
+}
+
+static int palette[5], n_palette;
+
+static void
+draw_pattern(struct pattern *p)
+{
+	bool after_globstar = false;
+
+	p->n = draw(12) == 0 ? 0 : 1 + (int)draw(DEPTH_MAX);
+	for (int i = 0; i < p->n; i++) {
+		after_globstar = !after_globstar && draw(4) == 0;
+		p->components[i] = after_globstar ? GLOBSTAR : palette[draw((unsigned)n_palette)];
+	}
+}
+
+static void
+draw_patterns(struct patterns *patterns, int max, const struct patterns *set)
+{
+	patterns->n = 1 + (int)draw((unsigned)max);
+	for (int i = 0; i < patterns->n; i++)
+		draw_pattern(&patterns->items[i]);
+	patterns->by_set = draw(6) == 0;
+	if (!patterns->by_set)
+		return;
+	patterns->items[patterns->n++] = set->items[0];
+	patterns->items[patterns->n++] = set->items[1];
+}
+
+static void
+draw_rule(struct rule *rule, const struct patterns *set, const struct rule *before)
+{
+	*rule = (struct rule){.deny = draw(3) == 0};
+	rule->verbs = draw(3) ? 1u << draw(4) : 1 + draw(POLICY_VERBS_ALL);
+	if (draw(3) == 0)
+		rule->verbs |= POLICY_READ | POLICY_WRITE;
+	rule->n_who = 1 + (draw(3) == 0);
+	for (int i = 0; i < rule->n_who; i++) {
+		rule->who[i].user = draw(USERS);
+		rule->who[i].groups = rule->deny || draw(2) ? 0 : draw(1 << GROUPS);
+	}
+	rule->hidden = !rule->deny && draw(4) == 0;
+	rule->audit = draw(8) == 0;
+	rule->until = draw(8) == 0;
+	draw_patterns(&rule->targets, 2, set);
+	if (draw(3) == 0)
+		draw_patterns(&rule->excepts, 2, set);
+	/* Much the same rule again, so that one covers the other. */
+	if (!before || draw(4) != 0)
+		return;
+	rule->targets = before->targets;
+	if (draw(2))
+		rule->excepts = before->excepts;
+	if (draw(2))
+		memcpy(rule->who, before->who, sizeof(rule->who));
+	if (draw(2))
+		rule->deny = before->deny;
+	rule->hidden = before->hidden && !rule->deny;
+	if (rule->deny)
+		rule->who[0].groups = rule->who[1].groups = 0;
+}
+
+static void
+write_patterns(FILE *out, const struct patterns *patterns)
+{
+	int n = patterns->by_set ? patterns->n - 2 : patterns->n;
+
+	for (int i = 0; i < n; i++) {
+		const struct pattern *p = &patterns->items[i];
+
+		fputs(p->n == 0 ? " /" : " ", out);
+		for (int k = 0; k < p->n; k++)
+			fprintf(out, "/%s",
+				p->components[k] == GLOBSTAR ? "**" : components[p->components[k]]);
+	}
+	if (patterns->by_set)
+		fputs(" @s", out);
+}
+
+static void
+write_rule(FILE *out, const struct rule *rule)
+{
+	char verbs[POLICY_VERBS_TEXT_MAX];
+
+	fprintf(out, "%s ", rule->deny ? "deny" : "allow");
+	for (int i = 0; i < rule->n_who; i++) {
+		fputs(i ? "|any" : "any", out);
+		if (rule->who[i].user)
+			fprintf(out, "+user:%u", rule->who[i].user);
+		for (unsigned g = 0; g < GROUPS; g++)
+			if (rule->who[i].groups >> g & 1)
+				fprintf(out, "+group:%u", g + 1);
+	}
+	fprintf(out, " %s", policy_verbs_text(rule->verbs, verbs));
+	write_patterns(out, &rule->targets);
+	if (rule->excepts.n > 0)
+		fputs(" except", out);
+	write_patterns(out, &rule->excepts);
+	fprintf(out, "%s%s%s\n", rule->hidden ? " hidden" : "", rule->audit ? " audit=all" : "",
+		rule->until ? " until=2030-01-31" : "");
+}
+
+/* --- brute force --------------------------------------------------------------------------- */
+
+static bool
+path_matches(const struct world *world, const struct pattern *p, int i, const int16_t *names,
+	     int n_names, bool dots)
+{
+	int c;
+
+	if (i == p->n)
+		return n_names == 0;
+	c = p->components[i];
+	if (c == GLOBSTAR)
+		return path_matches(world, p, i + 1, names, n_names, dots) ||
+		       (n_names > 0 && (dots || *world->names[*names] != '.') &&
+			path_matches(world, p, i, names + 1, n_names - 1, dots));
+	return n_names > 0 && world->matches[c][*names][dots] &&
+	       path_matches(world, p, i + 1, names + 1, n_names - 1, dots);
+}
+
+static bool
+patterns_match(const struct world *world, const struct patterns *patterns, const int16_t *names,
+	       int n_names, bool dots)
+{
+	for (int i = 0; i < patterns->n; i++)
+		if (path_matches(world, &patterns->items[i], 0, names, n_names, dots))
+			return true;
+	return false;
+}
+
+/* One name for each set of components that it matches. */
+static void
+choose_names(struct world *world)
+{
+	static struct {
+		uint32_t bits;
+		bool dot;
+	} seen[NAMES_MAX];
+
+	world->n_chosen = 0;
+	for (int n = 0; n < world->n_names; n++) {
+		uint32_t bits = 0;
+		bool dot = *world->names[n] == '.', new = true;
+
+		for (int i = 0; i < n_palette; i++)
+			for (int dots = 0; dots < 2; dots++)
+				bits = bits << 1 | world->matches[palette[i]][n][dots];
+		for (int i = 0; i < world->n_chosen && new; i++)
+			new = seen[i].bits != bits || seen[i].dot != dot;
+		if (!new)
+			continue;
+		seen[world->n_chosen].bits = bits;
+		seen[world->n_chosen].dot = dot;
+		world->chosen[world->n_chosen++] = n;
+	}
+}
+
+static void
+choose_paths(struct world *world)
+{
+	int from = 0, to = 1;
+
+	choose_names(world);
+	world->path_length[0] = 0;
+	for (int depth = 1; depth <= PATH_DEPTH_MAX; depth++) {
+		int n = to;
+
+		if ((to - from) * world->n_chosen + to > (depth <= 4 ? PATHS_MAX : 3000))
+			break;
+		for (int p = from; p < to; p++) {
+			for (int i = 0; i < world->n_chosen; i++, n++) {
+				memcpy(world->path_names[n], world->path_names[p],
+				       sizeof(world->path_names[n]));
+				world->path_names[n][depth - 1] = (int16_t)world->chosen[i];
+				world->path_length[n] = (int8_t)depth;
+			}
+		}
+		from = to;
+		to = n;
+	}
+	world->n_paths = to;
+}
+
+static unsigned
+covered_verbs(const struct rule *rule)
+{
+	return rule->verbs | (rule->verbs & POLICY_READ ? POLICY_STAT : 0) |
+	       (rule->deny && (rule->verbs & POLICY_WRITE) ? POLICY_CREATE : 0);
+}
+
+static bool
+who_follows(const struct rule *rule, const struct who *who)
+{
+	for (int i = 0; i < rule->n_who; i++)
+		if ((rule->who[i].user == 0 || rule->who[i].user == who->user) &&
+		    (rule->who[i].groups & ~who->groups) == 0)
+			return true;
+	return false;
+}
+
+static bool
+includes(const struct world *world, const bool *all, const bool *some)
+{
+	for (int p = 0; p < world->n_paths; p++)
+		if (some[p] && !all[p])
+			return false;
+	return true;
+}
+
+static void
+fill_paths(const struct world *world, struct rule *rule)
+{
+	bool dots = rule->deny || rule->hidden;
+
+	rule->n_targets = rule->targets.by_set ? rule->targets.n - 1 : rule->targets.n;
+	rule->empty = true;
+	rule->paths = calloc((size_t)world->n_paths, 1);
+	for (int t = 0; t < rule->targets.n; t++)
+		rule->target_paths[t] = calloc((size_t)world->n_paths, 1);
+	for (int p = 0; p < world->n_paths; p++) {
+		const int16_t *names = world->path_names[p];
+		int n = world->path_length[p];
+		bool excepted = patterns_match(world, &rule->excepts, names, n, true);
+
+		for (int t = 0; t < rule->targets.n && !excepted; t++) {
+			if (!path_matches(world, &rule->targets.items[t], 0, names, n, dots))
+				continue;
+			rule->target_paths[t][p] = rule->paths[p] = true;
+			rule->empty = false;
+		}
+	}
+}
+
+/* Is this pattern denied: each verb to each alternative by one deny? */
+static bool
+is_dead_pattern(const struct world *world, const struct rule *rules, int n, const struct rule *rule,
+		int target)
+{
+	const bool *paths = rule->target_paths[target];
+
+	if (!memchr(paths, true, (size_t)world->n_paths))
+		return true;
+	for (int w = 0; w < rule->n_who; w++) {
+		unsigned left = rule->verbs;
+
+		for (int d = 0; d < n && left; d++)
+			if (rules[d].deny && !rules[d].until && (covered_verbs(&rules[d]) & left) &&
+			    who_follows(&rules[d], &rule->who[w]) &&
+			    includes(world, rules[d].paths, paths))
+				left &= ~covered_verbs(&rules[d]);
+		if (left)
+			return false;
+	}
+	return true;
+}
+
+static void
+fill_dead(const struct world *world, struct rule *rules, int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct rule *rule = &rules[i];
+		int by_set = rule->targets.by_set ? rule->n_targets - 1 : -1;
+
+		rule->dead = !rule->deny;
+		for (int t = 0; t < rule->n_targets; t++)
+			rule->dead_targets[t] = rule->dead;
+		for (int t = 0; t < rule->targets.n && !rule->deny; t++) {
+			if (is_dead_pattern(world, rules, n, rule, t))
+				continue;
+			rule->dead_targets[by_set >= 0 && t >= by_set ? by_set : t] = false;
+			rule->dead = false;
+		}
+	}
+}
+
+static bool
+grants_all_of(const struct world *world, const struct rule *b, const struct rule *a)
+{
+	if (a->deny != b->deny || a->audit != b->audit || (b->until && !a->until) ||
+	    (covered_verbs(a) & ~covered_verbs(b)))
+		return false;
+	for (int w = 0; w < a->n_who; w++)
+		if (!who_follows(b, &a->who[w]))
+			return false;
+	return includes(world, b->paths, a->paths);
+}
+
+static bool
+is_covered(const struct world *world, const struct rule *rules, int n, int i)
+{
+	if (rules[i].dead || rules[i].empty)
+		return false;
+	for (int b = 0; b < n; b++)
+		if (b != i && !rules[b].dead && grants_all_of(world, &rules[b], &rules[i]) &&
+		    (b < i || !grants_all_of(world, &rules[i], &rules[b])))
+			return true;
+	return false;
+}
+
+/* Does nothing but the two together grant this, on path number p? */
+static bool
+only_together(const struct rule *rules, int n, int a, int b, const struct who *peer, unsigned verbs,
+	      int p)
+{
+	if (rules[a].deny || rules[b].deny || !rules[a].paths[p] || !rules[b].paths[p] ||
+	    !who_follows(&rules[a], peer) || !who_follows(&rules[b], peer) ||
+	    (verbs & ~(rules[a].verbs | rules[b].verbs)) || !(verbs & ~rules[a].verbs) ||
+	    !(verbs & ~rules[b].verbs))
+		return false;
+	for (int i = 0; i < n; i++) {
+		unsigned covered = covered_verbs(&rules[i]);
+
+		if (rules[i].paths[p] && who_follows(&rules[i], peer) &&
+		    (rules[i].deny ? (covered & verbs) != 0 : (verbs & ~covered) == 0))
+			return false;
+	}
+	return true;
+}
+
+static const unsigned requests[] = {POLICY_READ | POLICY_WRITE, POLICY_READ | POLICY_CREATE,
+				    POLICY_WRITE | POLICY_CREATE,
+				    POLICY_READ | POLICY_WRITE | POLICY_CREATE};
+
+/* verbs 0: any request; p < 0: any path. */
+static bool
+some_peer_together(const struct world *world, const struct rule *rules, int n, int a, int b,
+		   unsigned verbs, int path)
+{
+	for (unsigned k = 0; k < USERS * (1 << GROUPS) * ELEMENTS(requests); k++) {
+		const struct who peer = {1 + k % USERS, k / USERS % (1 << GROUPS)};
+		unsigned request = requests[k / (USERS * (1 << GROUPS))];
+
+		if (verbs && request != verbs)
+			continue;
+		for (int p = path < 0 ? 0 : path; p < (path < 0 ? world->n_paths : path + 1); p++)
+			if (only_together(rules, n, a, b, &peer, request, p))
+				return true;
+	}
+	return false;
+}
+
+/* --- the comparison ------------------------------------------------------------------------ */
+
+/* What was said, by rule. */
+struct said {
+	bool dead[RULES_MAX], covered[RULES_MAX], dead_targets[RULES_MAX][PATTERNS_MAX];
+	int covered_by[RULES_MAX];
+	int together;
+	bool incomplete;
+};
+
+static struct {
+	unsigned long dead, dead_by_two, dead_target, covered, covered_deny, together, nothing;
+	unsigned long alive, uncovered, apart, variables;
+} counts;
+
+/* The number of the path that the message names; it may be new. */
+static int
+path_number(struct world *world, const char *text, size_t length)
+{
+	int p = world->n_paths, n = 0;
+	char path[512], *rest = path, *name;
+
+	assert_true(length < sizeof(path) && p < PATHS_MAX);
+	snprintf(path, sizeof(path), "%.*s", (int)length, text);
+	while ((name = strsep(&rest, "/"))) {
+		char filled[64] = "";
+		int k = 0;
+
+		if (*name == '\0')
+			continue;
+		for (const char *c = name; *c;) {
+			bool variable = *c == '$';
+			const char *value = c[3] == 's' ? world->values.user : world->values.uid;
+
+			snprintf(filled + strlen(filled), sizeof(filled) - strlen(filled), "%.*s",
+				 variable ? 8 : 1, variable ? value : c);
+			c = variable ? strchr(c, '}') + 1 : c + 1;
+		}
+		assert_true(strlen(filled) < sizeof(world->names[0]) && n < PATH_DEPTH_MAX);
+		while (k < world->n_names && strcmp(world->names[k], filled) != 0)
+			k++;
+		if (k == world->n_names)
+			add_name(world, filled);
+		world->path_names[p][n++] = (int16_t)k;
+	}
+	world->path_length[p] = (int8_t)n;
+	return p;
+}
+
+static void
+check_together(struct world *world, const struct rule *rules, int n, int later, int other,
+	       const char *argument, const char *messages, const char *text)
+{
+	unsigned verbs;
+	char list[32];
+	const char *path = strstr(argument, "' on ") + 5;
+	int p = path_number(world, path, strcspn(path, "\n")), saved = world->n_paths;
+	struct rule *copy = calloc((size_t)n, sizeof(*copy));
+
+	snprintf(list, sizeof(list), "%.*s", (int)strcspn(argument + 1, "'"), argument + 1);
+	assert_int_equal(policy_verbs_parse(list, &verbs), 0);
+	/* Only this path: it need not be one of the world. */
+	memmove(world->path_names[0], world->path_names[p], sizeof(world->path_names[0]));
+	world->path_length[0] = world->path_length[p];
+	world->n_paths = 1;
+	for (int i = 0; i < n; i++) {
+		copy[i] = rules[i];
+		fill_paths(world, &copy[i]);
+	}
+	if (!some_peer_together(world, copy, n, other, later, verbs, 0))
+		fail_msg("%s%s", text, messages);
+	for (int i = 0; i < n; i++) {
+		free(copy[i].paths);
+		for (int t = 0; t < copy[i].targets.n; t++)
+			free(copy[i].target_paths[t]);
+	}
+	free(copy);
+	world->path_length[0] = 0;
+	world->n_paths = saved;
+}
+
+/* Line 1 is `policy 1`, line 2 the set. */
+static void
+read_messages(struct world *world, const struct rule *rules, int n, const char *text,
+	      const char *messages, struct said *said)
+{
+	*said = (struct said){0};
+	for (const char *m = messages; (m = strstr(m, "t.policy:")) != NULL; m++) {
+		unsigned line, column, code, other;
+		const char *argument;
+		int i;
+
+		if (sscanf(m, "t.policy:%u:%u: %*[a-z][P%u]", &line, &column, &code) != 3)
+			continue;
+		argument = strstr(m, "]: ") + 3;
+		i = (int)line - 3;
+		assert_in_range(i, 0, n - 1);
+		switch (code) {
+		case POLICY_CODE_DEAD:
+			said->dead[i] = true;
+			break;
+		case POLICY_CODE_DEAD_TARGET: {
+			const char *start = text;
+			int t = -1;
+
+			for (unsigned l = 1; l < line; l++)
+				start = strchr(start, '\n') + 1;
+			for (const char *c = start; c < start + column; c++)
+				t += c[0] == ' ' && (c[1] == '/' || c[1] == '@');
+			assert_in_range(t, 0, PATTERNS_MAX - 1);
+			said->dead_targets[i][t] = true;
+			break;
+		}
+		case POLICY_CODE_COVERED:
+			said->covered[i] = true;
+			argument = strstr(argument, "t.policy:");
+			assert_int_equal(sscanf(argument, "t.policy:%u", &other), 1);
+			said->covered_by[i] = (int)other - 3;
+			break;
+		case POLICY_CODE_TOGETHER:
+			argument = strstr(argument, "grant ") + 6;
+			assert_int_equal(
+				sscanf(strstr(argument, "t.policy:"), "t.policy:%u", &other), 1);
+			said->together++;
+			if (strcmp(world->values.user, "zz") == 0)
+				check_together(world, rules, n, i, (int)other - 3, argument,
+					       messages, text);
+			break;
+		case POLICY_CODE_NOT_REVIEWED:
+		default:
+			said->incomplete = true;
+			break;
+		}
+	}
+}
+
+/* Nothing that the rule says is ever granted, whoever asks: not only by the rules of the test. */
+static bool
+grants_something(const struct world *world, const struct rule *rules, int n,
+		 const struct rule *rule, const bool *paths)
+{
+	for (unsigned k = 0; k < USERS * (1 << GROUPS); k++) {
+		const struct who peer = {1 + k % USERS, k / USERS};
+
+		for (int p = 0; p < world->n_paths && who_follows(rule, &peer); p++) {
+			unsigned left = paths[p] ? rule->verbs : 0;
+
+			for (int d = 0; d < n && left; d++)
+				if (rules[d].deny && !rules[d].until && rules[d].paths[p] &&
+				    who_follows(&rules[d], &peer))
+					left &= ~covered_verbs(&rules[d]);
+			if (left)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void
+compare_rule(const struct world *world, const struct rule *rules, int n, int i,
+	     const struct said *said, bool exact)
+{
+	const struct rule *rule = &rules[i];
+	bool covered = is_covered(world, rules, n, i), several = false;
+
+	if (said->dead[i] && (rule->deny || grants_something(world, rules, n, rule, rule->paths)))
+		fail_msg("rule %d is not dead", i + 1);
+	for (int t = 0; t < rule->n_targets; t++)
+		if (said->dead_targets[i][t] &&
+		    grants_something(world, rules, n, rule, rule->target_paths[t]))
+			fail_msg("rule %d: target %d is not dead", i + 1, t + 1);
+	if (said->covered[i] && !grants_all_of(world, &rules[said->covered_by[i]], rule))
+		fail_msg("rule %d is not covered", i + 1);
+	if (!exact)
+		return;
+	if (said->dead[i] != rule->dead)
+		fail_msg("rule %d: dead %d, said %d", i + 1, rule->dead, said->dead[i]);
+	for (int t = 0; t < rule->n_targets; t++)
+		if (said->dead_targets[i][t] != (rule->dead_targets[t] && !rule->dead))
+			fail_msg("rule %d: target %d dead %d, said %d", i + 1, t + 1,
+				 rule->dead_targets[t], said->dead_targets[i][t]);
+	if (said->covered[i] != covered)
+		fail_msg("rule %d: covered %d, said %d", i + 1, covered, said->covered[i]);
+	several = !rule->deny && !rule->dead && !rule->empty &&
+		  !grants_something(world, rules, n, rule, rule->paths);
+	counts.dead += rule->dead;
+	counts.dead_by_two += several;
+	counts.alive += !rule->dead;
+	for (int t = 0; t < rule->n_targets; t++)
+		counts.dead_target += said->dead_targets[i][t];
+	counts.covered += covered && !rule->deny;
+	counts.covered_deny += covered && rule->deny;
+	counts.uncovered += !covered;
+}
+
+static void
+compare(struct world *world, struct rule *rules, int n, const char *text, const char *messages,
+	bool exact)
+{
+	struct said said;
+	bool exists = false;
+
+	choose_paths(world);
+	for (int i = 0; i < n; i++)
+		fill_paths(world, &rules[i]);
+	fill_dead(world, rules, n);
+	read_messages(world, rules, n, text, messages, &said);
+	assert_false(said.incomplete);
+	for (int i = 0; i < n; i++)
+		compare_rule(world, rules, n, i, &said, exact);
+	for (int a = 0; a < n && exact; a++)
+		for (int b = a + 1; b < n && !exists; b++)
+			exists = some_peer_together(world, rules, n, a, b, 0, -1);
+	if (exact && exists != (said.together > 0))
+		fail_msg("together %d, said %d", exists, said.together);
+	counts.together += exact && exists;
+	counts.apart += exact && !exists;
+	counts.nothing += *messages == '\0';
+	counts.variables += !exact;
+	for (int i = 0; i < n; i++) {
+		free(rules[i].paths);
+		for (int t = 0; t < rules[i].targets.n; t++)
+			free(rules[i].target_paths[t]);
+	}
+}
+
+static unsigned long
+setting(const char *name, unsigned long otherwise)
+{
+	const char *value = getenv(name);
+
+	return value ? strtoul(value, NULL, 0) : otherwise;
+}
+
+/* What the comparison complains of comes without the policy: it is printed first then. */
+static void
+test_brute_force(void **state)
+{
+	static const char *const users[] = {"zz", "a", "b", "ab", ".z", ".a"};
+	unsigned long rounds = setting("FDBROKER_FUZZ_ROUNDS", 2000);
+	struct world *worlds[ELEMENTS(users)];
+	struct rule rules[RULES_MAX];
+
+	(void)state;
+	seed = setting("FDBROKER_FUZZ_SEED", seed);
+	for (size_t i = 0; i < ELEMENTS(users); i++)
+		worlds[i] = new_world(users[i]);
+	for (unsigned long round = 0; round < rounds; round++) {
+		uint64_t start = seed;
+		int n = 3 + (int)draw(RULES_MAX - 2);
+		struct patterns set = {.n = 2};
+		bool variables = false;
+		char *text, *messages;
+		size_t size;
+		FILE *out = open_memstream(&text, &size);
+
+		n_palette = 2 + (int)draw(2);
+		for (int i = 0; i < n_palette; i++) {
+			palette[i] = (int)draw(round % 5 ? FIRST_VARIABLE : ELEMENTS(components));
+			variables |= palette[i] >= FIRST_VARIABLE;
+		}
+		draw_pattern(&set.items[0]);
+		draw_pattern(&set.items[1]);
+		fputs("policy 1\nset @s =", out);
+		write_patterns(out, &set);
+		fputs("\n", out);
+		for (int i = 0; i < n; i++) {
+			draw_rule(&rules[i], &set, i > 0 ? &rules[draw((unsigned)i)] : NULL);
+			write_rule(out, &rules[i]);
+		}
+		fclose(out);
+		messages = review_text(text, POLICY_COMPILE_REVIEW);
+		if (getenv("FDBROKER_FUZZ_SHOW"))
+			print_message("# seed %#llx\n%s%s", (unsigned long long)start, text,
+				      messages);
+		for (size_t i = 0; i < (variables ? ELEMENTS(users) : 1); i++)
+			compare(worlds[i], rules, n, text, messages, !variables);
+		free(text);
+		free(messages);
+	}
+	for (size_t i = 0; i < ELEMENTS(users); i++)
+		free(worlds[i]);
+	print_message("# dead %lu, by two denies and not said %lu, alive %lu, targets %lu\n"
+		      "# covered %lu, denies %lu, not %lu; together %lu, not %lu; "
+		      "nothing said %lu, variables %lu\n",
+		      counts.dead, counts.dead_by_two, counts.alive, counts.dead_target,
+		      counts.covered, counts.covered_deny, counts.uncovered, counts.together,
+		      counts.apart, counts.nothing, counts.variables);
+	if (rounds < 1000)
+		return;
+	/* Else the policies are such that nothing was compared. */
+	assert_true(counts.dead > rounds / 20 && counts.alive > rounds);
+	assert_true(counts.dead_target > rounds / 50 && counts.dead_by_two > 0);
+	assert_true(counts.covered > rounds / 20 && counts.covered_deny > rounds / 50);
+	assert_true(counts.together > rounds / 20 && counts.apart > rounds / 20);
+	assert_true(counts.nothing > rounds / 100 && counts.variables > rounds / 50);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_brute_force),
+	};
+
+	return cmocka_run_group_tests_name("review", tests, NULL, NULL);
+}
