@@ -16,7 +16,8 @@ enum {
 
 struct cause {
 	uint32_t rule;
-	bool others; /* not this deny alone */
+	bool others;  /* not this deny alone */
+	bool nothing; /* a pattern matches no path: `[.]a` skips what begins with a dot */
 };
 
 static bool
@@ -87,12 +88,12 @@ find_cause(struct policy_review *review, const struct policy_ast_rule *rule,
 	bool all;
 	int r;
 
-	*ret_cause = (struct cause){ALIVE, false};
+	*ret_cause = (struct cause){.rule = ALIVE};
 	r = policy_review_witness(review, rule, written, &result);
 	if (r < 0)
 		return r;
 	if (result == POLICY_OVERLAP_NONE)
-		ret_cause->rule = BY_EXCEPT;
+		*ret_cause = (struct cause){.rule = BY_EXCEPT, .nothing = rule->excepts.n == 0};
 	if (result != POLICY_OVERLAP_FOUND || !denies)
 		return 0;
 	r = policy_review_find(review, POLICY_DENY, takes_from, rule, &all);
@@ -136,6 +137,11 @@ report_dead(struct policy_review *review, const struct policy_ast_rule *rule, en
 	const char *what = code == POLICY_CODE_DEAD ? "rule" : "target";
 	_cleanup_free_ char *argument = NULL;
 
+	if (cause.rule == BY_EXCEPT && cause.nothing) {
+		policy_report_add(review->report, code, &rule->place, span, "it matches no path",
+				  "a wildcard takes a leading dot only where the rule is 'hidden'");
+		return 0;
+	}
 	if (cause.rule == BY_EXCEPT) {
 		policy_report_add(review->report, code, &rule->place, span,
 				  "its own 'except' covers it",
@@ -156,12 +162,13 @@ static int
 report_causes(struct policy_review *review, uint32_t number, const struct cause *causes)
 {
 	const struct policy_ast_rule *rule = &review->ast->rules.items[number];
-	struct cause whole = {BY_EXCEPT, false};
+	struct cause whole = {.rule = BY_EXCEPT};
 	uint32_t n = 0;
 	int r = 0;
 
 	for (uint32_t i = 0; i < rule->targets.n; i++) {
-		n += causes[i].rule != ALIVE;
+		/* What could be found without any other rule is no error of a load. */
+		n += causes[i].rule != ALIVE && !causes[i].nothing;
 		if (causes[i].rule == BY_EXCEPT)
 			continue;
 		if (whole.rule == BY_EXCEPT)
@@ -191,14 +198,14 @@ review_dead(struct policy_review *review, uint32_t number, unsigned denied)
 	struct policy_written w;
 	int r;
 
-	if (rule->verdict != POLICY_ALLOW || (!denies && rule->excepts.n == 0) ||
-	    is_inert(review->ast, rule))
+	if (rule->verdict != POLICY_ALLOW ||
+	    (!denies && rule->excepts.n == 0 && !review->thorough) || is_inert(review->ast, rule))
 		return 0;
 	causes = malloc((rule->targets.n + 1) * sizeof(*causes));
 	if (!causes)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < rule->targets.n; i++)
-		causes[i] = (struct cause){BY_EXCEPT, false};
+		causes[i] = (struct cause){.rule = BY_EXCEPT};
 	while (policy_patterns_next(&patterns, &w)) {
 		struct cause *known = &causes[w.named - rule->targets.first], cause;
 
@@ -207,8 +214,10 @@ review_dead(struct policy_review *review, uint32_t number, unsigned denied)
 		r = find_cause(review, rule, &w, denies, &cause);
 		if (r < 0)
 			return r;
-		if (cause.rule == ALIVE && !review->thorough)
+		if ((cause.rule == ALIVE || cause.nothing) && !review->thorough)
 			return 0;
+		cause.nothing |= known->nothing;
+		known->nothing = cause.nothing;
 		if (known->rule != BY_EXCEPT && cause.rule != ALIVE)
 			known->others |= cause.others ||
 					 (cause.rule != BY_EXCEPT && cause.rule != known->rule);

@@ -403,7 +403,7 @@ struct rule {
 	/* By brute force: */
 	bool *target_paths[PATTERNS_MAX]; /* without what is excepted */
 	bool *paths;
-	bool empty, dead, dead_targets[PATTERNS_MAX];
+	bool empty, dead, nothing, dead_targets[PATTERNS_MAX];
 	int n_targets; /* as written: a set is one */
 };
 
@@ -722,11 +722,15 @@ fill_dead(const struct world *world, struct rule *rules, int n)
 		for (int t = 0; t < rule->n_targets; t++)
 			rule->dead_targets[t] = rule->dead;
 		for (int t = 0; t < rule->targets.n && !rule->deny; t++) {
+			rule->nothing |=
+				rule->excepts.n == 0 &&
+				!memchr(rule->target_paths[t], true, (size_t)world->n_paths);
 			if (is_dead_pattern(world, rules, n, rule, t))
 				continue;
 			rule->dead_targets[by_set >= 0 && t >= by_set ? by_set : t] = false;
 			rule->dead = false;
 		}
+		rule->dead &= !rule->nothing;
 	}
 }
 
