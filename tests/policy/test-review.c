@@ -1098,11 +1098,354 @@ test_brute_force(void **state)
 	assert_true(counts.nothing > rounds / 100 && counts.variables > rounds / 50);
 }
 
+/* --- to the letter ------------------------------------------------------------------------- */
+
+struct saying {
+	const char *rules; /* below `policy 1` */
+	const char *load, *thorough;
+};
+
+static const struct saying sayings[] = {
+	/* A deny takes all of it. */
+	{"allow user:1 read /srv/a\n"
+	 "deny any any /srv/**\n",
+	 "t.policy:2:1: error[P070]: this rule can never take effect: t.policy:3 denies it\n"
+	 "    2 | allow user:1 read /srv/a\n"
+	 "      | ^~~~~\n"
+	 "      = help: a deny always wins: take the rule out, or let the deny except it\n",
+	 NULL},
+	/* One target of two; a load is silent about that. */
+	{"allow user:1 read /srv/a /home/a\n"
+	 "deny any any /srv/**\n",
+	 "",
+	 "t.policy:2:19: warning[P071]: this target can never take effect: t.policy:3 denies it\n"
+	 "    2 | allow user:1 read /srv/a /home/a\n"
+	 "      |                   ^~~~~~\n"
+	 "      = help: a deny always wins: take the target out, or let the deny except it\n"},
+	/* Both targets, by two denies; a verb each by its own. */
+	{"deny user:1 read /srv/**\n"
+	 "deny any write /srv/a\n"
+	 "allow user:1 read,write /srv/a\n",
+	 "t.policy:4:1: error[P070]: this rule can never take effect: t.policy:2 and other rules "
+	 "deny it\n"
+	 "    4 | allow user:1 read,write /srv/a\n"
+	 "      | ^~~~~\n"
+	 "      = help: a deny always wins: take the rule out, or let the deny except it\n",
+	 NULL},
+	/* Two alternatives, one of them still has something. */
+	{"deny user:1 read /srv/**\n"
+	 "allow user:1|user:2 read /srv/a\n",
+	 "", NULL},
+	/* An alternative that is nobody does not count; a rule for nobody is not looked at. */
+	{"deny user:1 read /srv/**\n"
+	 "allow user:1|user:nobody-at-all read /srv/a\n"
+	 "allow user:nobody-at-all read /srv/a\n",
+	 "t.policy:3:1: error[P070]: this rule can never take effect: t.policy:2 denies it\n"
+	 "    3 | allow user:1|user:nobody-at-all read /srv/a\n"
+	 "      | ^~~~~\n"
+	 "      = help: a deny always wins: take the rule out, or let the deny except it\n",
+	 NULL},
+	/* Its own except. */
+	{"allow user:1 read /srv/*.log /srv/a except /srv/**\n",
+	 "t.policy:2:1: error[P070]: this rule can never take effect: its own 'except' covers it\n"
+	 "    2 | allow user:1 read /srv/*.log /srv/a except /srv/**\n"
+	 "      | ^~~~~\n"
+	 "      = help: take the rule out, or except less from it\n",
+	 NULL},
+	/* A deny that ends, or that does not reach all, kills nothing. */
+	{"deny any any /srv/** until=2030-01-31\n"
+	 "deny any any /srv/* except /srv/.*\n"
+	 "allow user:1 read /srv/* hidden\n",
+	 "", NULL},
+	/* Two targets of one deny together. */
+	{"deny any any /srv/[a-m]* /srv/[n-z]*\n"
+	 "allow user:1 read /srv/[a-z]\n",
+	 "t.policy:3:1: error[P070]: this rule can never take effect: t.policy:2 denies it\n"
+	 "    3 | allow user:1 read /srv/[a-z]\n"
+	 "      | ^~~~~\n"
+	 "      = help: a deny always wins: take the rule out, or let the deny except it\n",
+	 NULL},
+	/* read covers stat, write covers create, in a deny. */
+	{"deny any read,write /srv/**\n"
+	 "allow user:1 create,stat /srv/a\n",
+	 "t.policy:3:1: error[P070]: this rule can never take effect: t.policy:2 denies it\n"
+	 "    3 | allow user:1 create,stat /srv/a\n"
+	 "      | ^~~~~\n"
+	 "      = help: a deny always wins: take the rule out, or let the deny except it\n",
+	 NULL},
+	/* A set in part. */
+	{"set @s = /srv/a /home/a\n"
+	 "deny any any /srv/**\n"
+	 "allow user:1 read @s\n",
+	 "", NULL},
+	/* A set whole. */
+	{"set @s = /srv/a /srv/b\n"
+	 "deny any any /srv/**\n"
+	 "allow user:1 read @s /home/a\n",
+	 "",
+	 "t.policy:4:19: warning[P071]: this target can never take effect: t.policy:3 denies it\n"
+	 "    4 | allow user:1 read @s /home/a\n"
+	 "      |                   ^~\n"
+	 "      = help: a deny always wins: take the target out, or let the deny except it\n"},
+	/* A name of the peer is not a name that is written. */
+	{"deny any any /home/root/**\n"
+	 "allow user:1 read /home/${user}/**\n",
+	 "", NULL},
+	/* ... but is one that a wildcard takes, and itself. */
+	{"deny any any /home/${user}/**\n"
+	 "allow user:1 read /home/${user}/x\n"
+	 "allow user:1 read /home/a/x\n",
+	 "t.policy:3:1: error[P070]: this rule can never take effect: t.policy:2 denies it\n"
+	 "    3 | allow user:1 read /home/${user}/x\n"
+	 "      | ^~~~~\n"
+	 "      = help: a deny always wins: take the rule out, or let the deny except it\n",
+	 NULL},
+	/* ... and may be one that a deny excepts. */
+	{"deny any any /home/* except /home/${user}\n"
+	 "allow user:1 read /home/a /home/[b]\n",
+	 "", NULL},
+	/* A class cannot take a leading dot. */
+	{"allow user:1 read /srv/[.]a\n", "",
+	 "t.policy:2:19: warning[P071]: this target can never take effect: it matches no path\n"
+	 "    2 | allow user:1 read /srv/[.]a\n"
+	 "      |                   ^~~~~~~~~\n"
+	 "      = help: a wildcard takes a leading dot only where the rule is 'hidden'\n"},
+	/* Covered: the who, the verbs and the paths of another. */
+	{"allow group:1 read,stat /srv/**\n"
+	 "allow group:1+user:1 read /srv/a/*\n",
+	 "",
+	 "t.policy:3:1: warning[P072]: another rule covers this one: t.policy:2\n"
+	 "    3 | allow group:1+user:1 read /srv/a/*\n"
+	 "      | ^~~~~\n"
+	 "      = help: take this rule out: it changes nothing\n"},
+	/* Of two equal ones the later. */
+	{"allow user:1 read /srv/* /srv/a\n"
+	 "allow user:1 read /srv/*\n",
+	 "",
+	 "t.policy:3:1: warning[P072]: another rule covers this one: t.policy:2\n"
+	 "    3 | allow user:1 read /srv/*\n"
+	 "      | ^~~~~\n"
+	 "      = help: take this rule out: it changes nothing\n"},
+	/* Units and labels. */
+	{"allow group:1+unit:a@*.service|label:x read /srv/**\n"
+	 "allow group:1+unit:a@b*.service read /srv/a\n"
+	 "allow label:x+user:2 read /srv/b\n"
+	 "allow label:y read /srv/c\n"
+	 "allow group:1+unit:*.service read /srv/d\n",
+	 "",
+	 "t.policy:3:1: warning[P072]: another rule covers this one: t.policy:2\n"
+	 "    3 | allow group:1+unit:a@b*.service read /srv/a\n"
+	 "      | ^~~~~\n"
+	 "      = help: take this rule out: it changes nothing\n"
+	 "t.policy:4:1: warning[P072]: another rule covers this one: t.policy:2\n"
+	 "    4 | allow label:x+user:2 read /srv/b\n"
+	 "      | ^~~~~\n"
+	 "      = help: take this rule out: it changes nothing\n"},
+	/* Other options, an earlier end: not covered. */
+	{"allow user:1 read /srv/** until=2030-01-31\n"
+	 "allow user:1 read /srv/a\n"
+	 "allow user:1 read /srv/b exec\n"
+	 "allow user:1 read /srv/c audit=all\n"
+	 "allow user:1 read /srv/d type=fifo\n"
+	 "allow user:1 read /srv/e hidden until=2029-12-31\n",
+	 "",
+	 "t.policy:7:1: warning[P072]: another rule covers this one: t.policy:2\n"
+	 "    7 | allow user:1 read /srv/e hidden until=2029-12-31\n"
+	 "      | ^~~~~\n"
+	 "      = help: take this rule out: it changes nothing\n"},
+	/* A deny that another covers. */
+	{"deny any any /srv/** except /srv/x\n"
+	 "deny user:1 write /srv/a\n"
+	 "deny user:1 write /srv/x\n",
+	 "",
+	 "t.policy:3:1: warning[P072]: another rule covers this one: t.policy:2\n"
+	 "    3 | deny user:1 write /srv/a\n"
+	 "      | ^~~~\n"
+	 "      = help: take this rule out: it changes nothing\n"},
+	/* Two that do not add up. */
+	{"allow user:1 read /srv/**\n"
+	 "allow user:1 write,create /srv/*.log\n",
+	 "",
+	 "t.policy:3:14: warning[P073]: two rules together do not grant 'read,write' on "
+	 "/srv/a.log\n"
+	 "    3 | allow user:1 write,create /srv/*.log\n"
+	 "      |              ^~~~~~~~~~~~\n"
+	 "      = help: the other is t.policy:2: one rule has to list every verb\n"},
+	/* ... nor on the only path that is left. */
+	{"allow group:1 read /srv/[ab] /srv/[cd] except /srv/a\n"
+	 "allow group:2 write /srv/* except /srv/c\n"
+	 "deny any write /srv/b\n",
+	 "",
+	 "t.policy:3:15: warning[P073]: two rules together do not grant 'read,write' on /srv/d\n"
+	 "    3 | allow group:2 write /srv/* except /srv/c\n"
+	 "      |               ^~~~~\n"
+	 "      = help: the other is t.policy:2: one rule has to list every verb\n"},
+	/* Two users are never one peer; a third rule grants it; a deny takes it. */
+	{"allow user:1 read /a\n"
+	 "allow user:2 write /a\n"
+	 "allow user:1 read /b\n"
+	 "allow user:1 write /b\n"
+	 "allow user:1 read,write /b\n"
+	 "allow user:1 read /c\n"
+	 "allow user:1 write /c\n"
+	 "deny any write /c\n",
+	 "t.policy:8:1: error[P070]: this rule can never take effect: t.policy:9 denies it\n"
+	 "    8 | allow user:1 write /c\n"
+	 "      | ^~~~~\n"
+	 "      = help: a deny always wins: take the rule out, or let the deny except it\n",
+	 "t.policy:4:1: warning[P072]: another rule covers this one: t.policy:6\n"
+	 "    4 | allow user:1 read /b\n"
+	 "      | ^~~~~\n"
+	 "      = help: take this rule out: it changes nothing\n"
+	 "t.policy:5:1: warning[P072]: another rule covers this one: t.policy:6\n"
+	 "    5 | allow user:1 write /b\n"
+	 "      | ^~~~~\n"
+	 "      = help: take this rule out: it changes nothing\n"
+	 "t.policy:8:1: error[P070]: this rule can never take effect: t.policy:9 denies it\n"
+	 "    8 | allow user:1 write /c\n"
+	 "      | ^~~~~\n"
+	 "      = help: a deny always wins: take the rule out, or let the deny except it\n"},
+	/* No object is of two types. */
+	{"allow user:1 read /a\n"
+	 "allow user:1 write /a type=fifo\n",
+	 "", NULL},
+	/* In the peer's own place. */
+	{"allow user:1 read /home/${user}/**\n"
+	 "allow user:1 write /home/*/${uid}.log\n",
+	 "",
+	 "t.policy:3:14: warning[P073]: two rules together do not grant 'read,write' on "
+	 "/home/${user}/${uid}.log\n"
+	 "    3 | allow user:1 write /home/*/${uid}.log\n"
+	 "      |              ^~~~~\n"
+	 "      = help: the other is t.policy:2: one rule has to list every verb\n"},
+};
+
+static void
+test_to_the_letter(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(sayings); i++) {
+		for (unsigned flags = 0; flags <= POLICY_COMPILE_REVIEW; flags++) {
+			const struct saying *s = &sayings[i];
+			const char *expected = flags && s->thorough ? s->thorough : s->load;
+			char *text, *messages;
+
+			assert_true(asprintf(&text, "policy 1\n%s", s->rules) > 0);
+			messages = review_text(text, flags);
+			if (strcmp(messages, expected) != 0)
+				fail_msg("%s%sand not\n%s", text, messages, expected);
+			free(messages);
+			free(text);
+		}
+	}
+}
+
+/* --- work ---------------------------------------------------------------------------------- */
+
+static bool
+find_nothing(const void *index, enum policy_verdict verdict, const char *path, size_t length,
+	     policy_candidate_fn *fn, void *context)
+{
+	(void)verdict;
+	(void)path;
+	(void)length;
+	(void)fn;
+	(void)context;
+	((struct reader *)index)->finds++;
+	return true;
+}
+
+/* Rule 0 matches each path, and so does each other one. */
+static bool
+find_all(const void *index, enum policy_verdict verdict, const char *path, size_t length,
+	 policy_candidate_fn *fn, void *context)
+{
+	struct reader *r = (struct reader *)index;
+
+	(void)path;
+	(void)length;
+	for (uint32_t i = 0; i < r->ast.rules.n; i++) {
+		if (r->ast.rules.items[i].verdict != verdict)
+			continue;
+		r->finds++;
+		if (!fn(context, i))
+			return false;
+	}
+	return true;
+}
+
+/* `lines` is formatted with a number as often as it is asked for. */
+static char *
+repeat(const char *first, const char *line, unsigned n)
+{
+	char *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	fputs(first, out);
+	for (unsigned i = 0; i < n; i++) {
+		const char *hole = strchr(line, '#');
+
+		fprintf(out, "%.*s%u%s\n", (int)(hole - line), line, i, hole + 1);
+	}
+	fclose(out);
+	return text;
+}
+
+static void
+test_work(void **state)
+{
+	static const struct {
+		const char *first, *line;
+		policy_candidates *find;
+		unsigned flags;
+		unsigned long finds_max;
+		bool incomplete;
+	} cases[] = {
+		/* No deny takes anything from anybody for good: nothing is looked for. */
+		{"policy 1\n", "allow user:1 read /srv/#/**", find_nothing, 0, 0, false},
+		{"policy 1\ndeny any any /x until=2030-01-31\n", "allow user:1 read /srv/#",
+		 find_nothing, 0, 0, false},
+		{"policy 1\ndeny any write /x\n", "allow user:1 read,write /srv/#", find_nothing, 0,
+		 0, false},
+		/* Once for a rule: its first target is not dead. */
+		{"policy 1\ndeny any any /x\n", "allow user:1 read /srv/# /home/#/*", find_nothing,
+		 0, 3000, false},
+		/* Once for a target and once for a rule. */
+		{"policy 1\ndeny any any /x\n", "allow user:# read /srv/# /home/#/*", find_nothing,
+		 POLICY_COMPILE_REVIEW, 3 * 3000 + 1, false},
+		/* All are candidates of all: looking stops. */
+		{"policy 1\n", "allow user:# read /srv/**", find_all, POLICY_COMPILE_REVIEW,
+		 3000 * 3000, false},
+		{"policy 1\n", "allow user:1 read /srv/** type=fifo", find_all,
+		 POLICY_COMPILE_REVIEW, 3000 * 70, true},
+		/* Each with each: that ends, too. */
+		{"policy 1\nallow user:1 write /srv/**\n", "allow group:# read /srv/**/#",
+		 find_nothing, POLICY_COMPILE_REVIEW, 3000 * 5, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(cases); i++) {
+		char *text = repeat(cases[i].first, cases[i].line, 3000), *messages;
+		unsigned long finds;
+
+		messages = review_text_by(text, cases[i].flags, cases[i].find, &finds);
+		print_message("# %zu: %lu\n%.400s", i, finds, messages);
+		if (finds > cases[i].finds_max)
+			fail_msg("%s%lu", cases[i].line, finds);
+		assert_int_equal(strstr(messages, "P074") != NULL, cases[i].incomplete);
+		free(messages);
+		free(text);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_brute_force),
+		cmocka_unit_test(test_to_the_letter),
+		cmocka_unit_test(test_work),
 	};
 
 	return cmocka_run_group_tests_name("review", tests, NULL, NULL);
