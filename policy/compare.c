@@ -6,7 +6,7 @@
 enum {
 	AUTOMATA_KEPT = 16384,
 	FOUND_MAX = 64,       /* candidates for one path */
-	LOOKED_AT_MAX = 4096, /* rules that match it */
+	LOOKED_AT_MAX = 1024, /* rules that match it */
 	/* What a search by path costs, in steps of policy/overlap.c. */
 	FIND_STEPS = 50,
 };

@@ -10,6 +10,7 @@ enum {
 	CHEAP_TESTS = 1 << 22,
 	EXACT_TESTS = 20000,
 	ROUNDS_MAX = 16, /* paths that are looked at for one pair */
+	VERBS_ALL = POLICY_READ | POLICY_WRITE | POLICY_CREATE,
 };
 
 /* Those that a request can have; one verb is never divided. */
@@ -30,10 +31,16 @@ struct item {
 struct together {
 	struct policy_review *review;
 	POLICY_VECTOR(struct item) items;
-	POLICY_VECTOR(uint32_t) open;  /* items whose prefix the next one may begin with */
+	/* Items whose prefix the next one may begin with, by their verbs. */
+	struct {
+		uint32_t *items;
+		size_t n;
+		size_t room;
+	} open[VERBS_ALL + 1];
 	struct policy_intern reported; /* two numbers of rules */
 	uint32_t cheap;
 	uint32_t exact;
+	bool stop;
 };
 
 /* Two rules, the peer that is just so that both are for it, and what it asks for. */
@@ -51,11 +58,11 @@ is_divided(unsigned request, unsigned a, unsigned b)
 }
 
 static bool
-may_add_up(const struct policy_ast_rule *a, const struct policy_ast_rule *b)
+may_add_up(unsigned a, unsigned b)
 {
 	for (size_t i = 0; i < ELEMENTS(requests); i++)
-		if (is_divided(requests[i], a->verbs, b->verbs))
-			return (a->options.types & b->options.types) != 0;
+		if (is_divided(requests[i], a, b))
+			return true;
 	return false;
 }
 
@@ -266,7 +273,7 @@ compare_items(struct together *t, const struct item *a, const struct item *b)
 	const struct policy_ast_rule *rules = t->review->ast->rules.items;
 	struct pair pair = {.a = &rules[a->rule], .b = &rules[b->rule], .item_a = a, .item_b = b};
 
-	if (a->rule == b->rule || !may_add_up(pair.a, pair.b) ||
+	if (a->rule == b->rule || !(pair.a->options.types & pair.b->options.types) ||
 	    !policy_may_meet(a->written.text, a->written.length, b->written.text,
 			     b->written.length) ||
 	    !may_be_one_peer(t->review, pair.a, pair.b) || was_reported(t, &pair))
@@ -301,6 +308,38 @@ may_hold(const struct item *open, const struct item *item)
 	       memcmp(open->written.text, item->written.text, open->prefix) == 0;
 }
 
+/* Those whose paths the item, and what comes after it, does not share. */
+static void
+close_items(struct together *t, unsigned verbs, const struct item *item)
+{
+	typeof(t->open[0]) *open = &t->open[verbs];
+
+	while (open->n > 0 && !may_hold(&t->items.items[open->items[open->n - 1]], item))
+		open->n--;
+}
+
+/* The item with those of these verbs whose prefix it begins with. */
+static int
+compare_open(struct together *t, unsigned verbs, const struct item *item)
+{
+	typeof(t->open[0]) *open = &t->open[verbs];
+	int r;
+
+	close_items(t, verbs, item);
+	for (size_t k = 0; k < open->n; k++) {
+		if (t->cheap++ == CHEAP_TESTS || t->exact > EXACT_TESTS ||
+		    t->review->overlap.steps <= 0) {
+			policy_review_give_up(t->review, "there are too many of them");
+			t->stop = true;
+			return 0;
+		}
+		r = compare_items(t, &t->items.items[open->items[k]], item);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int
 compare_all(struct together *t)
 {
@@ -308,23 +347,19 @@ compare_all(struct together *t)
 
 	if (t->items.n > 0)
 		qsort(t->items.items, t->items.n, sizeof(struct item), compare_prefixes);
-	for (uint32_t i = 0; i < t->items.n; i++) {
+	for (uint32_t i = 0; i < t->items.n && !t->stop; i++) {
 		const struct item *item = &t->items.items[i];
+		unsigned mine = t->review->ast->rules.items[item->rule].verbs & VERBS_ALL;
 
-		while (t->open.n > 0 &&
-		       !may_hold(&t->items.items[t->open.items[t->open.n - 1]], item))
-			t->open.n--;
-		for (size_t k = 0; k < t->open.n; k++) {
-			if (t->cheap++ == CHEAP_TESTS || t->exact > EXACT_TESTS ||
-			    t->review->overlap.steps <= 0) {
-				policy_review_give_up(t->review, "there are too many of them");
-				return 0;
-			}
-			r = compare_items(t, &t->items.items[t->open.items[k]], item);
+		for (unsigned verbs = 0; verbs <= VERBS_ALL && !t->stop; verbs++) {
+			if (!may_add_up(verbs, mine))
+				continue;
+			r = compare_open(t, verbs, item);
 			if (r < 0)
 				return r;
 		}
-		r = policy_vector_push(&t->open, i);
+		close_items(t, mine, item);
+		r = policy_vector_push(&t->open[mine], i);
 		if (r < 0)
 			return r;
 	}
@@ -334,7 +369,6 @@ compare_all(struct together *t)
 static int
 collect_items(struct together *t)
 {
-	const unsigned all = POLICY_READ | POLICY_WRITE | POLICY_CREATE;
 	const struct policy_ast *ast = t->review->ast;
 
 	for (uint32_t i = 0; i < ast->rules.n; i++) {
@@ -344,7 +378,7 @@ collect_items(struct together *t)
 
 		/* What covers a rule stands for it: with that one, other rules add up as well. */
 		if (rule->verdict != POLICY_ALLOW || t->review->skipped[i] ||
-		    (rule->verbs & all) == 0 || (rule->verbs & all) == all)
+		    (rule->verbs & VERBS_ALL) == 0 || (rule->verbs & VERBS_ALL) == VERBS_ALL)
 			continue;
 		while (policy_patterns_next(&patterns, &w)) {
 			int r;
@@ -371,7 +405,8 @@ policy_review_together(struct policy_review *review)
 	if (r == 0)
 		r = compare_all(&t);
 	policy_vector_free(&t.items);
-	policy_vector_free(&t.open);
+	for (unsigned verbs = 0; verbs <= VERBS_ALL; verbs++)
+		policy_vector_free(&t.open[verbs]);
 	policy_intern_free(&t.reported);
 	return r;
 }

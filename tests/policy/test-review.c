@@ -1374,7 +1374,7 @@ find_all(const void *index, enum policy_verdict verdict, const char *path, size_
 	return true;
 }
 
-/* `lines` is formatted with a number as often as it is asked for. */
+/* The line n times, its number in the place of each `#`. */
 static char *
 repeat(const char *first, const char *line, unsigned n)
 {
@@ -1384,9 +1384,13 @@ repeat(const char *first, const char *line, unsigned n)
 
 	fputs(first, out);
 	for (unsigned i = 0; i < n; i++) {
-		const char *hole = strchr(line, '#');
-
-		fprintf(out, "%.*s%u%s\n", (int)(hole - line), line, i, hole + 1);
+		for (const char *c = line; *c; c++) {
+			if (*c == '#')
+				fprintf(out, "%u", i);
+			else
+				fputc(*c, out);
+		}
+		fputc('\n', out);
 	}
 	fclose(out);
 	return text;
@@ -1416,9 +1420,9 @@ test_work(void **state)
 		 POLICY_COMPILE_REVIEW, 3 * 3000 + 1, false},
 		/* All are candidates of all: looking stops. */
 		{"policy 1\n", "allow user:# read /srv/**", find_all, POLICY_COMPILE_REVIEW,
-		 3000 * 3000, false},
+		 3000 * 1100, true},
 		{"policy 1\n", "allow user:1 read /srv/** type=fifo", find_all,
-		 POLICY_COMPILE_REVIEW, 3000 * 70, true},
+		 POLICY_COMPILE_REVIEW, 3000 * 1100, true},
 		/* Each with each: that ends, too. */
 		{"policy 1\nallow user:1 write /srv/**\n", "allow group:# read /srv/**/#",
 		 find_nothing, POLICY_COMPILE_REVIEW, 3000 * 5, false},
@@ -1430,7 +1434,6 @@ test_work(void **state)
 		unsigned long finds;
 
 		messages = review_text_by(text, cases[i].flags, cases[i].find, &finds);
-		print_message("# %zu: %lu\n%.400s", i, finds, messages);
 		if (finds > cases[i].finds_max)
 			fail_msg("%s%lu", cases[i].line, finds);
 		assert_int_equal(strstr(messages, "P074") != NULL, cases[i].incomplete);
