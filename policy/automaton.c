@@ -329,27 +329,6 @@ policy_automaton_matches(const struct policy_automaton *automaton, const char *p
 
 /* --- symbols ----------------------------------------------------------------------------- */
 
-/* In the order in which they look best in a message. */
-static size_t
-all_symbols(bool variables, bool dot_values, unsigned all[POLICY_SYMBOLS_N])
-{
-	static const char nice[] = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-	size_t n = 0;
-
-	for (const char *c = nice; *c; c++)
-		all[n++] = (unsigned char)*c;
-	for (unsigned byte = 1; byte < 256; byte++)
-		if (byte != '/' && !strchr(nice, (int)byte))
-			all[n++] = byte;
-	if (variables) {
-		all[n++] = POLICY_SYMBOL_USER;
-		all[n++] = POLICY_SYMBOL_UID;
-		if (dot_values)
-			all[n++] = POLICY_SYMBOL_USER_DOT;
-	}
-	return n;
-}
-
 /* Number the classes of symbols anew, so that this class of bytes parts them. */
 static void
 refine(struct policy_alphabet *alphabet, const struct policy_class *class)
@@ -389,19 +368,29 @@ size_t
 policy_alphabet_choose(const struct policy_alphabet *alphabet, bool variables, bool dot_values,
 		       unsigned ret_symbols[POLICY_SYMBOLS_N])
 {
-	bool seen[POLICY_SYMBOLS_N] = {false};
-	unsigned all[POLICY_SYMBOLS_N];
-	size_t n_all = all_symbols(variables, dot_values, all), n = 0;
+	/* What looks best in a message comes first. */
+	static const struct {
+		unsigned first, last;
+	} order[] = {{'a', 'z'}, {'0', '9'}, {'A', 'Z'}, {1, '/' - 1}, {'/' + 1, 255}};
+	bool seen[POLICY_SYMBOLS_N] = {false}, taken[POLICY_SYMBOLS_N] = {false};
+	size_t n = 0;
 
-	for (size_t i = 0; i < n_all; i++) {
-		bool alone = alphabet->alone[all[i]] || all[i] >= POLICY_SYMBOL_USER;
+	for (size_t i = 0; i < ELEMENTS(order); i++) {
+		for (unsigned byte = order[i].first; byte <= order[i].last; byte++) {
+			bool alone = alphabet->alone[byte];
+			bool *known = alone ? &taken[byte] : &seen[alphabet->classes[byte]];
 
-		if (!alone && seen[alphabet->classes[all[i]]])
-			continue;
-		if (!alone)
-			seen[alphabet->classes[all[i]]] = true;
-		ret_symbols[n++] = all[i];
+			if (!*known)
+				ret_symbols[n++] = byte;
+			*known = true;
+		}
 	}
+	if (variables) {
+		ret_symbols[n++] = POLICY_SYMBOL_USER;
+		ret_symbols[n++] = POLICY_SYMBOL_UID;
+	}
+	if (variables && dot_values)
+		ret_symbols[n++] = POLICY_SYMBOL_USER_DOT;
 	return n;
 }
 

@@ -8,7 +8,7 @@ enum {
 	FOUND_MAX = 64,       /* candidates for one path */
 	LOOKED_AT_MAX = 1024, /* rules that match it */
 	/* What a search by path costs, in steps of policy/overlap.c. */
-	FIND_STEPS = 50,
+	FIND_STEPS = 10,
 };
 
 int

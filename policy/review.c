@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "compare.h"
 
-#include <string.h>
-
 enum {
 	/* Steps of policy/overlap.c: what each load may take, and what a thorough review may. */
-	LOAD_STEPS = 1 << 25,
-	LOAD_STEPS_RULE = 256,
-	THOROUGH_STEPS = 1 << 29,
+	LOAD_STEPS = 1 << 23,
+	LOAD_STEPS_RULE = 128,
+	THOROUGH_STEPS = 1 << 27,
 };
 
 /* Why a target has no effect, or the number of the deny. */
@@ -102,7 +100,13 @@ find_cause(struct policy_review *review, const struct policy_ast_rule *rule,
 	counts = malloc(review->found.n * sizeof(*counts));
 	if (!counts)
 		return -ENOMEM;
-	memset(counts, true, review->found.n);
+	for (size_t i = 0; i < review->found.n; i++) {
+		r = policy_rule_matches(review, &review->ast->rules.items[review->found.items[i]],
+					review->overlap.path, review->overlap.length,
+					POLICY_READING_DOTS | POLICY_READING_WIDE, &counts[i]);
+		if (r < 0)
+			return r;
+	}
 	/* Most rules end here: the search is for those that may be dead. */
 	if (verbs_left(review, rule, counts) != 0)
 		return 0;
@@ -110,6 +114,8 @@ find_cause(struct policy_review *review, const struct policy_ast_rule *rule,
 		const struct policy_ast_rule *deny =
 			&review->ast->rules.items[review->found.items[i]];
 
+		if (!counts[i])
+			continue;
 		r = policy_review_includes(review, deny, rule, written, &counts[i]);
 		if (r < 0)
 			return r;
