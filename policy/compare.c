@@ -136,11 +136,9 @@ policy_review_automaton(struct policy_review *review, const struct policy_writte
 	int r;
 
 	if (!*automaton) {
-		_cleanup_free_ struct policy_pattern_error *error = malloc(sizeof(*error));
+		struct policy_pattern_error error;
 
-		if (!error)
-			return -ENOMEM;
-		if (!policy_pattern_parse(written->text, written->length, review->scratch, error))
+		if (!policy_pattern_parse(written->text, written->length, review->scratch, &error))
 			return -EINVAL;
 		r = policy_vector_reserve(&review->made, 1);
 		if (r == 0)
