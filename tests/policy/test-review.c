@@ -1309,6 +1309,18 @@ static const struct saying sayings[] = {
 	{"allow user:1 read /a\n"
 	 "allow user:1 write /a type=fifo\n",
 	 "", NULL},
+	/* `.` and `..` are no names: one is left, and that is denied. */
+	{"deny any any /srv/.a\n"
+	 "allow user:1 read /srv/.{,.,a}\n",
+	 "t.policy:3:1: error[P070]: this rule can never take effect: t.policy:2 denies it\n"
+	 "    3 | allow user:1 read /srv/.{,.,a}\n"
+	 "      | ^~~~~\n"
+	 "      = help: a deny always wins: take the rule out, or let the deny except it\n",
+	 NULL},
+	/* Bytes that look like a variable. */
+	{"deny any any /home/${user}\n"
+	 "allow user:1 read /home/\\x24\\x7buser\\x7d\n",
+	 "", NULL},
 	/* In the peer's own place. */
 	{"allow user:1 read /home/${user}/**\n"
 	 "allow user:1 write /home/*/${uid}.log\n",
