@@ -368,9 +368,14 @@ atom_follows_from(const struct policy_ast *ast, const struct policy_ast_atom *at
 }
 
 bool
-policy_rule_is_for(const struct policy_ast *ast, const struct policy_ast_rule *rule,
+policy_rule_is_for(struct policy_review *review, const struct policy_ast_rule *rule,
 		   const struct policy_ast_conjunction *a, const struct policy_ast_conjunction *b)
 {
+	const struct policy_ast *ast = review->ast;
+
+	if (review->overlap.steps <= 0)
+		return false;
+	review->overlap.steps -= rule->who.n;
 	for (uint32_t i = 0; i < rule->who.n; i++) {
 		const struct policy_ast_conjunction *c =
 			&ast->conjunctions.items[rule->who.first + i];

@@ -104,8 +104,11 @@ int policy_review_add(struct policy_review *review, const struct policy_ast_rule
 /* What a rule says of requests that need these verbs. */
 unsigned policy_verbs_covered(enum policy_verdict verdict, unsigned verbs);
 
-/* Is every peer for whom a and b hold (b may be NULL) one that the rule is for? */
-bool policy_rule_is_for(const struct policy_ast *ast, const struct policy_ast_rule *rule,
+/*
+ * Is every peer for whom a and b hold (b may be NULL) one that the rule is for? When all steps are
+ * used up it says no.
+ */
+bool policy_rule_is_for(struct policy_review *review, const struct policy_ast_rule *rule,
 			const struct policy_ast_conjunction *a,
 			const struct policy_ast_conjunction *b);
 
@@ -115,7 +118,7 @@ bool policy_who_meet(const struct policy_ast *ast, const struct policy_ast_conju
 
 /* --- candidates -------------------------------------------------------------------------- */
 
-typedef bool policy_is_candidate(const struct policy_review *review, const void *context,
+typedef bool policy_is_candidate(struct policy_review *review, const void *context,
 				 const struct policy_ast_rule *rule);
 
 /*

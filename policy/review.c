@@ -31,8 +31,7 @@ is_inert(const struct policy_ast *ast, const struct policy_ast_rule *rule)
 
 /* A deny that takes something from the rule, for good. */
 static bool
-takes_from(const struct policy_review *review, const void *context,
-	   const struct policy_ast_rule *deny)
+takes_from(struct policy_review *review, const void *context, const struct policy_ast_rule *deny)
 {
 	const struct policy_ast_rule *rule = context;
 	const struct policy_ast *ast = review->ast;
@@ -44,7 +43,7 @@ takes_from(const struct policy_review *review, const void *context,
 		const struct policy_ast_conjunction *c =
 			&ast->conjunctions.items[rule->who.first + i];
 
-		if (!c->inert && policy_rule_is_for(ast, deny, c, NULL))
+		if (!c->inert && policy_rule_is_for(review, deny, c, NULL))
 			return true;
 	}
 	return false;
@@ -68,8 +67,7 @@ verbs_left(struct policy_review *review, const struct policy_ast_rule *rule, con
 			const struct policy_ast_rule *deny =
 				&ast->rules.items[review->found.items[k]];
 
-			review->overlap.steps--;
-			if (counts[k] && policy_rule_is_for(ast, deny, c, NULL))
+			if (counts[k] && policy_rule_is_for(review, deny, c, NULL))
 				left &= ~policy_verbs_covered(POLICY_DENY, deny->verbs);
 		}
 	}
@@ -246,7 +244,7 @@ same_options(const struct policy_options *a, const struct policy_options *b)
 
 /* But for the paths. */
 static bool
-may_cover(const struct policy_review *review, const void *context, const struct policy_ast_rule *b)
+may_cover(struct policy_review *review, const void *context, const struct policy_ast_rule *b)
 {
 	const struct policy_ast_rule *a = context;
 	const struct policy_ast *ast = review->ast;
@@ -259,7 +257,7 @@ may_cover(const struct policy_review *review, const void *context, const struct 
 	for (uint32_t i = 0; i < a->who.n; i++) {
 		const struct policy_ast_conjunction *c = &ast->conjunctions.items[a->who.first + i];
 
-		if (!c->inert && !policy_rule_is_for(ast, b, c, NULL))
+		if (!c->inert && !policy_rule_is_for(review, b, c, NULL))
 			return false;
 	}
 	return true;
@@ -280,6 +278,8 @@ covers_paths(struct policy_review *review, const struct policy_ast_rule *b,
 		r = policy_review_witness(review, a, &w, &result);
 		if (r == 0 && result != POLICY_OVERLAP_NONE)
 			r = policy_review_includes(review, b, a, &w, ret_covers);
+		if (review->overlap.steps <= 0)
+			*ret_covers = false;
 	}
 	return r;
 }
@@ -381,6 +381,8 @@ policy_review(const struct policy_ast *ast, struct policy_report *report, unsign
 	r = policy_review_init(&review);
 	if (r == 0)
 		r = review_all(&review);
+	if (review.overlap.steps <= 0)
+		policy_review_give_up(&review, "there are too many of them");
 	if (r == 0 && review.thorough && review.unproven) {
 		const struct policy_ast_rule *last = &ast->rules.items[ast->rules.n - 1];
 

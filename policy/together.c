@@ -68,14 +68,14 @@ may_add_up(unsigned a, unsigned b)
 
 /* Decides the request of the pair, if it matches the path. */
 static bool
-decides(const struct policy_review *review, const void *context, const struct policy_ast_rule *rule)
+decides(struct policy_review *review, const void *context, const struct policy_ast_rule *rule)
 {
 	const struct pair *pair = context;
 	unsigned covered = policy_verbs_covered(rule->verdict, rule->verbs);
 
 	if (rule->verdict == POLICY_DENY ? !(covered & pair->verbs) : (pair->verbs & ~covered) != 0)
 		return false;
-	return policy_rule_is_for(review->ast, rule, pair->who_a, pair->who_b);
+	return policy_rule_is_for(review, rule, pair->who_a, pair->who_b);
 }
 
 /*
@@ -162,6 +162,8 @@ find_path(struct policy_review *review, const struct pair *pair, bool *ret_found
 			r = avoid_deciders(review, pair, POLICY_ALLOW, &n, &unallowed);
 		if (r < 0)
 			return r;
+		if (review->overlap.steps <= 0)
+			break;
 		if (undenied && unallowed) {
 			*ret_found = true;
 			return 0;
