@@ -10,7 +10,8 @@
 /*
  * Each rule of that verdict with a target that matches the path, whoever it is for, whatever it
  * excepts; `rule` counts as in ast->rules. A rule may come more than once. Returns false when fn
- * does, and when it took too many steps.
+ * does, and when it took too many steps. `${user}` and `${uid}` in the path are
+ * what the variables of these names stand for.
  */
 typedef bool policy_candidate_fn(void *context, uint32_t rule);
 typedef bool policy_candidates(const void *index, enum policy_verdict verdict, const char *path,
