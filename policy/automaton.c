@@ -131,18 +131,32 @@ policy_automaton_new(const struct policy_pattern *pattern, struct policy_automat
 
 /* --- reading a name ---------------------------------------------------------------------- */
 
+/* Beside enum policy_reading: a leading dot comes next, and the pattern has to begin with it. */
+#define READING_LITERAL (1u << 8)
+
+enum {
+	/* A state for each byte, each other piece, and two for each alternative. */
+	PART_WORDS_MAX =
+		(POLICY_PATH_MAX + POLICY_PIECES_MAX + 2 * POLICY_ALTERNATIVES_MAX) / 64 + 2,
+};
+
 static bool
 is_variable(const struct policy_node *node)
 {
 	return node->kind == POLICY_NODE_SYMBOL && node->what >= POLICY_SYMBOL_USER;
 }
 
-/* The states from `state` on that nothing has to be read for. */
+/*
+ * The states from `state` on that nothing has to be read for. With READING_LITERAL a wildcard
+ * that matches nothing is still in the way.
+ */
 static void
 follow(const struct policy_node *node, uint32_t state, unsigned reading, uint64_t *states)
 {
-	if (node->kind == POLICY_NODE_STAR || node->kind == POLICY_NODE_FORK ||
-	    ((reading & POLICY_READING_WIDE) && is_variable(node)))
+	bool skips = node->kind == POLICY_NODE_STAR ||
+		     ((reading & POLICY_READING_WIDE) && is_variable(node));
+
+	if (node->kind == POLICY_NODE_FORK || (skips && !(reading & READING_LITERAL)))
 		add_state(states, state + 1);
 	if (node->kind == POLICY_NODE_FORK || node->kind == POLICY_NODE_JUMP)
 		add_state(states, node->to);
@@ -202,7 +216,12 @@ policy_part_step(const struct policy_automaton *automaton, const struct policy_p
 	bool no_dot = first && !(reading & POLICY_READING_DOTS) &&
 		      (symbol == '.' || symbol == POLICY_SYMBOL_USER_DOT);
 	bool wide = reading & POLICY_READING_WIDE, any = false;
+	uint64_t literal[PART_WORDS_MAX];
 
+	if (no_dot) {
+		policy_part_start(automaton, part, reading | READING_LITERAL, literal);
+		from = literal;
+	}
 	memset(to, 0, policy_part_words(part) * sizeof(*to));
 	for (uint32_t word = 0; word < policy_part_words(part); word++) {
 		for (uint64_t left = from[word]; left != 0; left &= left - 1) {

@@ -442,6 +442,14 @@ take_candidate(void *context, uint32_t rule)
 	return f->r == 0;
 }
 
+static int
+compare_rules(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
 int
 policy_review_find(struct policy_review *review, enum policy_verdict verdict,
 		   policy_is_candidate *is_candidate, const void *context, bool *ret_all)
@@ -456,6 +464,10 @@ policy_review_find(struct policy_review *review, enum policy_verdict verdict,
 				   review->overlap.length, take_candidate, &f);
 	if (f.r < 0)
 		return f.r;
+	/* In whatever order they were found: the first in the files is named. */
+	if (review->found.n > 1)
+		qsort(review->found.items, review->found.n, sizeof(review->found.items[0]),
+		      compare_rules);
 	if (!all)
 		policy_review_give_up(review, "there are too many of them");
 	*ret_all = all;

@@ -450,10 +450,27 @@ setting(const char *name, unsigned long otherwise)
 	return text ? strtoul(text, NULL, 0) : otherwise;
 }
 
+/* No image: the policy has a rule that can never take effect, and nothing else is wrong. */
+static struct compiled
+compile_alive(const char *rules)
+{
+	char *text = NULL;
+	struct compiled c;
+
+	assert_true(asprintf(&text, "policy 1\n%s", rules) > 0);
+	c = compile_text(text);
+	for (const char *m = c.messages; (m = strstr(m, "error[")) != NULL; m++)
+		if (strncmp(m, "error[P069]", 11) != 0)
+			fail_msg("%s%s", text, c.messages);
+	free(text);
+	return c;
+}
+
 static void
 test_same_answers(void **state)
 {
 	unsigned long policies = setting("FDBROKER_FUZZ_POLICIES", POLICIES), counts[4] = {0};
+	unsigned long dead = 0;
 
 	(void)state;
 	seed = setting("FDBROKER_FUZZ_SEED", seed);
@@ -461,13 +478,20 @@ test_same_answers(void **state)
 		struct rule rules[RULES_MAX];
 		int n = 1 + (int)draw(RULES_MAX);
 		char *text = draw_policy(rules, n);
-		struct compiled c = compile_rules(text);
+		struct compiled c = compile_alive(text);
 
+		if (!c.image) {
+			dead++;
+			compiled_free(&c);
+			free(text);
+			continue;
+		}
 		for (int q = 0; q < QUERIES; q++)
 			check_query(&c, text, rules, n, counts);
 		compiled_free(&c);
 		free(text);
 	}
+	policies -= dead;
 	print_message("# %lu queries: %lu allowed (%lu with exec), %lu denied by a rule, %lu by "
 		      "none\n",
 		      policies * QUERIES, counts[2] + counts[3], counts[3], counts[1], counts[0]);
