@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <string.h>
+
 #include "compare.h"
 
 enum {
@@ -47,6 +49,80 @@ takes_from(struct policy_review *review, const void *context, const struct polic
 			return true;
 	}
 	return false;
+}
+
+/* A path that the pattern matches, without any search. False: the pattern is not that simple. */
+static bool
+plain_path(const struct policy_written *w, char *path, size_t *ret_length)
+{
+	size_t n = 0;
+
+	if (w->length > POLICY_PATH_MAX)
+		return false;
+	for (uint32_t i = 0; i < w->length; i++) {
+		switch (w->text[i]) {
+		case '[':
+		case '{':
+		case '$':
+		case '\\':
+			return false;
+		case '*':
+			path[n] = 'x';
+			/* `**` stands for nothing: not even for its slash. */
+			if (i + 1 < w->length && w->text[i + 1] == '*') {
+				n--;
+				i++;
+				continue;
+			}
+			break;
+		default:
+			path[n] = w->text[i];
+			break;
+		}
+		n++;
+	}
+	if (n == 0)
+		path[n++] = '/';
+	*ret_length = n;
+	return true;
+}
+
+struct taken {
+	struct policy_review *review;
+	const struct policy_ast_rule *rule;
+	bool found;
+};
+
+static bool
+note_taken(void *context, uint32_t deny)
+{
+	struct taken *t = context;
+
+	t->found = takes_from(t->review, t->rule, &t->review->ast->rules.items[deny]);
+	return !t->found;
+}
+
+/* Nearly every pattern is: a path of it that no deny and no except is anywhere near. */
+static bool
+is_plainly_alive(struct policy_review *review, const struct policy_ast_rule *rule,
+		 const struct policy_written *written, bool denies)
+{
+	struct policy_patterns excepts = policy_patterns_of(review->ast, rule, rule->excepts);
+	struct taken taken = {review, rule, false};
+	_uninitialized_ char path[POLICY_PATH_MAX];
+	struct policy_written except;
+	size_t length;
+
+	if (!plain_path(written, path, &length))
+		return false;
+	while (policy_patterns_next(&excepts, &except)) {
+		uint32_t prefix = policy_literal_prefix(&except);
+
+		if (prefix <= length && memcmp(except.text, path, prefix) == 0)
+			return false;
+	}
+	return !denies ||
+	       review->find(review->index, POLICY_DENY, path, length, note_taken, &taken);
 }
 
 /* Which of the rule's verbs do the denies that were found leave to somebody? */
@@ -205,6 +281,10 @@ review_dead(struct policy_review *review, uint32_t number, unsigned denied)
 	if (rule->verdict != POLICY_ALLOW ||
 	    (!denies && rule->excepts.n == 0 && !review->thorough) || is_inert(review->ast, rule))
 		return 0;
+	if (!review->thorough && policy_patterns_next(&patterns, &w) &&
+	    is_plainly_alive(review, rule, &w, denies))
+		return 0;
+	patterns = policy_patterns_of(review->ast, rule, rule->targets);
 	causes = malloc((rule->targets.n + 1) * sizeof(*causes));
 	if (!causes)
 		return -ENOMEM;
