@@ -180,6 +180,14 @@ write_node(struct emitter *e, const struct job *job)
 	return r;
 }
 
+/* Memory for a job that comes soon. */
+static void
+ask_for(const struct emitter *e, const struct job *job)
+{
+	__builtin_prefetch(&e->trie->nodes.items[job->start]);
+	__builtin_prefetch(&e->first_end[job->start]);
+}
+
 static int
 compare_ends(const void *a, const void *b)
 {
@@ -258,6 +266,8 @@ policy_trie_emit(const struct trie *trie, uint32_t *roots, size_t n_roots, struc
 		while (r == 0 && e.jobs.n > 0) {
 			struct job job = e.jobs.items[--e.jobs.n];
 
+			if (e.jobs.n >= 2)
+				ask_for(&e, &e.jobs.items[e.jobs.n - 2]);
 			r = write_node(&e, &job);
 		}
 	}

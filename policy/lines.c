@@ -143,6 +143,29 @@ parse_lines(struct policy_parser *p, const char *text, size_t size)
 	return 0;
 }
 
+/* About as many rules as lines: arrays that grow by and by are copied again and again. */
+static int
+expect_lines(struct policy_ast *ast, const struct policy_source *text)
+{
+	const char *at = text->text, *end = at + text->size;
+	size_t lines = 1, most = text->size / 16 + 1; /* bytes of the shortest rule */
+	int r;
+
+	while (at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+		lines++;
+		at++;
+	}
+	lines = lines < most ? lines : most;
+	r = policy_vector_reserve(&ast->rules, lines);
+	if (r == 0)
+		r = policy_vector_reserve(&ast->targets, lines + lines / 4);
+	if (r == 0)
+		r = policy_vector_reserve(&ast->conjunctions, lines);
+	if (r == 0)
+		r = policy_vector_reserve(&ast->atoms, lines + lines / 4);
+	return r;
+}
+
 int
 policy_parse(struct policy_ast *ast, struct policy_report *report, uint32_t source)
 {
@@ -159,7 +182,9 @@ policy_parse(struct policy_ast *ast, struct policy_report *report, uint32_t sour
 
 	if (!pattern)
 		return -ENOMEM;
-	r = parse_lines(&p, text->text, text->size);
+	r = expect_lines(ast, text);
+	if (r == 0)
+		r = parse_lines(&p, text->text, text->size);
 	if (r == 0 && !p.header && !p.stop) {
 		p.place = (struct policy_place){.source = source, .line = 1, .text = ""};
 		policy_report_add(report, POLICY_CODE_NO_HEADER, &p.place, (struct policy_span){0},

@@ -51,6 +51,15 @@ takes_from(struct policy_review *review, const void *context, const struct polic
 	return false;
 }
 
+/* Behind the brace or bracket that opens at text[at]: its end. */
+static uint32_t
+closing(const struct policy_written *w, uint32_t at, char close)
+{
+	const char *end = memchr(w->text + at, close, w->length - at);
+
+	return end ? (uint32_t)(end - w->text) : w->length;
+}
+
 /* A path that the pattern matches, without any search. False: the pattern is not that simple. */
 static bool
 plain_path(const struct policy_written *w, char *path, size_t *ret_length)
@@ -61,30 +70,38 @@ plain_path(const struct policy_written *w, char *path, size_t *ret_length)
 		return false;
 	for (uint32_t i = 0; i < w->length; i++) {
 		switch (w->text[i]) {
-		case '[':
-		case '{':
 		case '$':
 		case '\\':
 			return false;
+		case '[':
+			path[n++] = w->text[i + 1];
+			i = closing(w, i, ']');
+			if (path[n - 1] == '.' || path[n - 1] == '\\')
+				return false;
+			break;
+		case '{':
+			for (i++; i < w->length && w->text[i] != ',' && w->text[i] != '}'; i++)
+				path[n++] = w->text[i];
+			i = closing(w, i, '}');
+			break;
 		case '*':
-			path[n] = 'x';
-			/* `**` stands for nothing: not even for its slash. */
 			if (i + 1 < w->length && w->text[i + 1] == '*') {
+				/* `**` stands for nothing: not even for its slash. */
 				n--;
 				i++;
-				continue;
+			} else {
+				path[n++] = 'x';
 			}
 			break;
 		default:
-			path[n] = w->text[i];
+			path[n++] = w->text[i];
 			break;
 		}
-		n++;
 	}
 	if (n == 0)
 		path[n++] = '/';
 	*ret_length = n;
-	return true;
+	return !memchr(path, '\\', n) && policy_path_is_canonical(path, n);
 }
 
 struct taken {

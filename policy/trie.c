@@ -55,9 +55,12 @@ policy_trie_expect(struct trie *trie, size_t nodes)
 {
 	size_t n = 1024;
 
+	int r;
+
 	while (n < 2 * nodes && n < (size_t)1 << 26)
 		n *= 2;
-	return grow(trie, n);
+	r = policy_vector_reserve(&trie->nodes, nodes);
+	return r < 0 ? r : grow(trie, n);
 }
 
 /* A component of a pattern that is being added. */
