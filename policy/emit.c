@@ -180,12 +180,23 @@ write_node(struct emitter *e, const struct job *job)
 	return r;
 }
 
-/* Memory for a job that comes soon. */
+/* Memory for jobs that come soon; nodes lie about as they came. */
 static void
-ask_for(const struct emitter *e, const struct job *job)
+look_ahead(const struct emitter *e)
 {
-	__builtin_prefetch(&e->trie->nodes.items[job->start]);
-	__builtin_prefetch(&e->first_end[job->start]);
+	const struct trie_node *nodes = e->trie->nodes.items;
+
+	if (e->jobs.n >= 4) {
+		__builtin_prefetch(&nodes[e->jobs.items[e->jobs.n - 4].start]);
+		__builtin_prefetch(&e->first_end[e->jobs.items[e->jobs.n - 4].start]);
+	}
+	if (e->jobs.n >= 2) {
+		const struct trie_node *node = &nodes[e->jobs.items[e->jobs.n - 2].start];
+
+		__builtin_prefetch(e->trie->bytes.items + (node->length > 0 ? node->at : 0));
+		if (node->literals != TRIE_NO_NODE)
+			__builtin_prefetch(&nodes[node->literals]);
+	}
 }
 
 static int
@@ -266,8 +277,7 @@ policy_trie_emit(const struct trie *trie, uint32_t *roots, size_t n_roots, struc
 		while (r == 0 && e.jobs.n > 0) {
 			struct job job = e.jobs.items[--e.jobs.n];
 
-			if (e.jobs.n >= 2)
-				ask_for(&e, &e.jobs.items[e.jobs.n - 2]);
+			look_ahead(&e);
 			r = write_node(&e, &job);
 		}
 	}
