@@ -133,10 +133,8 @@ cli_can(const struct cli_args *args)
 			cli_error("%s", RULES_NONE);
 		policy_identity_init(&identity, ids, n, who.peer.has_uid ? &who.peer.uid : NULL,
 				     NULL);
-		request = (struct policy_request){.path = path,
-						  .length = strlen(path),
-						  .verbs = verbs,
-						  .day = POLICY_NO_DAY};
+		request = (struct policy_request){
+			.path = path, .length = strlen(path), .verbs = verbs, .day = POLICY_NO_DAY};
 		policy_decide(rules.image, &identity, &request, &decision);
 		r = print_decision(rules.image, &decision, args->operands[0], verbs, path);
 		if (r == CLI_YES)

@@ -49,29 +49,6 @@ struct builder {
 	POLICY_VECTOR(unsigned) except_variables;
 };
 
-/* --- strings ----------------------------------------------------------------------------- */
-
-/* As messages show it: the reader takes nothing else. */
-static int
-add_escaped(struct builder *b, const char *text, size_t length, uint32_t *ret_string)
-{
-	_cleanup_free_ char *escaped = NULL;
-	size_t size;
-	uint32_t id;
-	FILE *out = open_memstream(&escaped, &size);
-	int r;
-
-	if (!out)
-		return -ENOMEM;
-	policy_escape(out, text, length, 1);
-	if (fclose(out) != 0)
-		return -ENOMEM;
-	r = policy_intern(&b->strings, escaped, size, &id);
-	if (r == 0)
-		*ret_string = b->strings.keys.items[id].at;
-	return r;
-}
-
 /* --- patterns ---------------------------------------------------------------------------- */
 
 static const struct policy_ast_target *
@@ -320,10 +297,11 @@ add_note(struct builder *b, const struct policy_ast_rule *rule, uint32_t *ret_no
 	if (rule->id.length == 0 && rule->because.length == 0)
 		return 0;
 	if (rule->id.length > 0)
-		r = add_escaped(b, rule->place.text + rule->id.at, rule->id.length, &note.id);
+		r = policy_intern_escaped(&b->strings, rule->place.text + rule->id.at,
+					  rule->id.length, &note.id);
 	if (r == 0 && rule->because.length > 0)
-		r = add_escaped(b, rule->place.text + rule->because.at, rule->because.length,
-				&note.because);
+		r = policy_intern_escaped(&b->strings, rule->place.text + rule->because.at,
+					  rule->because.length, &note.because);
 	*ret_note = (uint32_t)b->notes.n;
 	return r < 0 ? r : policy_vector_push(&b->notes, note);
 }
@@ -357,7 +335,7 @@ add_rule(struct builder *b, const struct policy_ast_rule *rule)
 	int r = 0;
 
 	if (b->file_source != rule->place.source)
-		r = add_escaped(b, name, strlen(name), &b->file);
+		r = policy_intern_escaped(&b->strings, name, strlen(name), &b->file);
 	b->file_source = rule->place.source;
 	add.file = b->file;
 	if (r == 0)

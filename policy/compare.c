@@ -487,17 +487,3 @@ policy_review_place(const struct policy_review *review, const struct policy_ast_
 		return NULL;
 	return text;
 }
-
-struct policy_span
-policy_review_word(const struct policy_ast_rule *rule, uint32_t at)
-{
-	const char *text = rule->place.text;
-	uint32_t end = rule->place.length, from;
-
-	while (at < end && (text[at] == ' ' || text[at] == '\t'))
-		at++;
-	from = at;
-	while (at < end && text[at] != ' ' && text[at] != '\t')
-		at++;
-	return (struct policy_span){from, at - from};
-}

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "diag.h"
 #include "hash.h"
 
 enum {
@@ -95,6 +96,27 @@ policy_intern(struct policy_intern *intern, const void *key, size_t length, uint
 	*ret_id = (uint32_t)intern->keys.n - 1;
 	intern->slots[slot] = (uint32_t)intern->keys.n;
 	return 0;
+}
+
+int
+policy_intern_escaped(struct policy_intern *intern, const char *text, size_t length,
+		      uint32_t *ret_at)
+{
+	_cleanup_free_ char *escaped = NULL;
+	size_t size;
+	uint32_t id;
+	FILE *out = open_memstream(&escaped, &size);
+	int r;
+
+	if (!out)
+		return -ENOMEM;
+	policy_escape(out, text, length, 1);
+	if (fclose(out) != 0)
+		return -ENOMEM;
+	r = policy_intern(intern, escaped, size, &id);
+	if (r == 0)
+		*ret_at = intern->keys.items[id].at;
+	return r;
 }
 
 int

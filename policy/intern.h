@@ -24,6 +24,10 @@ int policy_intern(struct policy_intern *intern, const void *key, size_t length, 
 int policy_intern_append(struct policy_intern *intern, const void *bytes, size_t length,
 			 uint32_t *ret_at);
 
+/* The key that policy_escape() makes of the text. ret_at: where in bytes. */
+int policy_intern_escaped(struct policy_intern *intern, const char *text, size_t length,
+			  uint32_t *ret_at);
+
 /* Is there such a key? */
 int policy_intern_find(const struct policy_intern *intern, const void *key, size_t length,
 		       uint32_t *ret_id);

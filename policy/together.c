@@ -412,3 +412,17 @@ policy_review_together(struct policy_review *review)
 	policy_intern_free(&t.reported);
 	return r;
 }
+
+struct policy_span
+policy_review_word(const struct policy_ast_rule *rule, uint32_t at)
+{
+	const char *text = rule->place.text;
+	uint32_t end = rule->place.length, from;
+
+	while (at < end && (text[at] == ' ' || text[at] == '\t'))
+		at++;
+	from = at;
+	while (at < end && text[at] != ' ' && text[at] != '\t')
+		at++;
+	return (struct policy_span){from, at - from};
+}
