@@ -55,7 +55,7 @@ include $(FLAGS)
 endif
 
 # The first thing that is made, and so also where it shows that something is missing.
-INSTALLING = $(filter demo check bench-quick lint,$(MAKECMDGOALS))
+INSTALLING = $(filter demo check bench bench-quick lint,$(MAKECMDGOALS))
 $(FLAGS): Makefile tests/deps.sh
 	@tests/deps.sh $(if $(INSTALLING),install,check) $(filter lint,$(MAKECMDGOALS))
 	@mkdir -p $(@D)
@@ -136,7 +136,7 @@ $(B)/%.o: %.c $(FLAGS)
 # tests/DIR/test-NAME.c: a cmocka program of its own; tests/DIR/NAME.t: a TAP script; tool-NAME.c: for those.
 
 UNIT_TESTS = $(patsubst %.c,$(B)/%,$(wildcard tests/*/test-*.c))
-TEST_TOOLS = $(patsubst %.c,$(B)/%,$(wildcard tests/*/tool-*.c) tests/bench/bench-quick.c)
+TEST_TOOLS = $(patsubst %.c,$(B)/%,$(wildcard tests/*/tool-*.c tests/bench/bench-*.c))
 SCRIPTS    = $(wildcard tests/*/*.t)
 RUN        = BUILD=$(abspath $(B)) CMOCKA_MESSAGE_OUTPUT=TAP
 
@@ -160,6 +160,9 @@ demo: programs $(B)/tests/system/tool-confined
 
 bench-quick: programs $(B)/tests/bench/bench-quick
 	@$(B)/tests/bench/bench-quick $(B)
+
+bench: bench-quick $(B)/tests/bench/bench-policy
+	@$(B)/tests/bench/bench-policy
 
 # --- lint -----------------------------------------------------------------------------------------
 
@@ -224,6 +227,7 @@ help:
 	@echo "make              build everything into build/"
 	@echo "make demo         show what it is for, on a real broker in a temporary directory"
 	@echo "make check        run the tests (as root: all of them); SANITIZE=1 with ASan and UBSan"
+	@echo "make bench        bench-quick, and what the policy costs"
 	@echo "make bench-quick  open(2), the least that a broker can cost, and this one"
 	@echo "make lint         formatting, warnings with gcc and clang, who includes and calls what"
 	@echo "make format       let clang-format put the sources in order"
@@ -231,4 +235,4 @@ help:
 	@echo "make install      DESTDIR=, PREFIX=/usr; make uninstall takes it away again"
 	@echo "make clean        remove build/"
 
-.PHONY: all programs library tests check demo bench-quick lint format install uninstall deps clean help FORCE
+.PHONY: all programs library tests check demo bench bench-quick lint format install uninstall deps clean help FORCE

@@ -475,8 +475,9 @@ policy_build(const struct policy_ast *ast, const struct policy_source *sources, 
 		return r;
 	for (size_t i = 0; i < b.excepts.n; i++)
 		b.excepts.items[i] = b.roots.items[b.excepts.items[i]];
-	policy_subjectset_sort(&b.subjects);
-	r = write_image(&b, ret_bytes, ret_size);
+	r = policy_subjectset_sort(&b.subjects);
+	if (r == 0)
+		r = write_image(&b, ret_bytes, ret_size);
 	if (r < 0)
 		return r;
 	*ret_order = b.order.order;

@@ -99,18 +99,17 @@ write_children(struct emitter *e, const struct trie_node *from, uint32_t at, uin
 		return r;
 	for (uint32_t i = n_slots; i-- > 0;) {
 		uint32_t child = e->starts.items[i];
-		struct image_slot slot = {0, IMAGE_NONE};
 
-		if (child != TRIE_NO_NODE) {
-			slot.hash = e->trie->nodes.items[child].hash;
-			e->jobs.items[e->jobs.n++] = (struct job){child, at + 2 * i + 1};
-		}
-		memcpy(tree + at + 2 * (size_t)i, &slot, sizeof(slot));
+		tree[at + i] = IMAGE_NONE;
+		if (child == TRIE_NO_NODE)
+			continue;
+		tree[at + i] = image_slot(e->trie->nodes.items[child].hash, 0);
+		e->jobs.items[e->jobs.n++] = (struct job){child, at + i};
 	}
-	at += 2 * n_slots;
+	at += n_slots;
 	/* Each of these is visited, so they are the nearest. */
 	for (uint32_t c = from->wilds; c != TRIE_NO_NODE; c = e->trie->nodes.items[c].next) {
-		struct image_wild wild = {e->trie->nodes.items[c].at, IMAGE_NONE};
+		struct image_wild wild = {e->trie->nodes.items[c].at, 0};
 
 		memcpy(tree + at, &wild, sizeof(wild));
 		e->jobs.items[e->jobs.n++] = (struct job){c, at + 1};
@@ -157,7 +156,7 @@ write_node(struct emitter *e, const struct job *job)
 	count_entries(e, end, &record);
 	n_slots = image_n_slots(&record);
 	size = image_node_size(&record);
-	if (at + size >= IMAGE_WILD_DOTS)
+	if (at + size >= IMAGE_TREE_MAX)
 		return -EFBIG;
 	r = policy_vector_reserve(&e->image->tree, size);
 	if (r == 0)
@@ -165,18 +164,21 @@ write_node(struct emitter *e, const struct job *job)
 	if (r < 0)
 		return r;
 	if (job->note != TRIE_NO_NODE)
-		e->image->tree.items[job->note] = at;
+		e->image->tree.items[job->note] |= at;
 	e->image->tree.n += size;
-	/* The zeroes behind the run. */
-	e->image->tree.items[at + size - 1] = 0;
 	memcpy(e->image->tree.items + at, &record, sizeof(record));
 	next = at + (uint32_t)(sizeof(record) / 4);
+	if (e->run.n > 0) {
+		uint32_t words = (uint32_t)(e->run.n + 3) / 4;
+
+		e->image->tree.items[next + words - 1] = 0;
+		memcpy(e->image->tree.items + next, e->run.items, e->run.n);
+		next += words;
+	}
 	r = write_children(e, from, next, n_slots);
-	next += 2 * (n_slots + record.n_wilds);
+	next += n_slots + 2 * record.n_wilds;
 	for (uint32_t i = e->first_end[end]; i < e->first_end[end + 1]; i++, next += 2)
 		memcpy(e->image->tree.items + next, &e->ends[i].entry, sizeof(e->ends[i].entry));
-	if (e->run.n > 0)
-		memcpy(e->image->tree.items + next, e->run.items, e->run.n);
 	return r;
 }
 

@@ -112,9 +112,9 @@ enum {
 };
 
 /*
- * Followed by its slots, its wilds, its entries (denies, then allows) and its run, with zeroes up
- * to the next multiple of four bytes: what one visit needs lies together. A node is named by where
- * it begins in the section.
+ * Followed by its run, with zeroes up to a multiple of four bytes, its slots, its wilds and its
+ * entries (denies, then allows): what one visit needs lies together, and what it looks at first
+ * comes first. A node is named by where it begins in the section.
  */
 struct image_node {
 	uint32_t n_wilds;
@@ -126,11 +126,20 @@ struct image_node {
 	uint8_t shape;
 };
 
-/* A child behind a literal. Slot (hash % slots) or, if that is taken, the next. */
-struct image_slot {
-	uint32_t hash; /* of the first component of its run */
-	uint32_t node; /* IMAGE_NONE: free */
+/*
+ * A child behind a literal stands in slot (hash % slots), or, if that is taken, in the next: its
+ * node, and the highest bits of the hash, which spare a look at most that are not meant.
+ */
+enum {
+	IMAGE_SLOT_NODE = 0x0fffffff,
+	IMAGE_TREE_MAX = IMAGE_SLOT_NODE, /* items of the section */
 };
+
+static inline uint32_t
+image_slot(uint32_t hash, uint32_t node)
+{
+	return (hash & ~(uint32_t)IMAGE_SLOT_NODE) | node;
+}
 
 /* A child behind anything else. */
 struct image_wild {
@@ -233,10 +242,17 @@ image_n_slots(const struct image_node *node)
 	return bits == IMAGE_NO_SLOTS ? 0 : UINT32_C(1) << bits;
 }
 
-static inline const struct image_slot *
+static inline const char *
+image_run(const struct image_node *node)
+{
+	return (const char *)(node + 1);
+}
+
+/* IMAGE_NONE: free */
+static inline const uint32_t *
 image_slots(const struct image_node *node)
 {
-	return (const void *)(node + 1);
+	return (const void *)(image_run(node) + ((node->run_length + 3u) & ~3u));
 }
 
 static inline const struct image_wild *
@@ -257,20 +273,14 @@ image_allows(const struct image_node *node)
 	return image_denies(node) + node->n_denies;
 }
 
-static inline const char *
-image_run(const struct image_node *node)
-{
-	return (const void *)(image_allows(node) + node->n_allows);
-}
-
 /* In items of the section. */
 static inline uint64_t
 image_node_size(const struct image_node *node)
 {
-	uint64_t items = image_n_slots(node) + (uint64_t)node->n_wilds + node->n_denies +
-			 (uint64_t)node->n_allows;
+	uint64_t pairs = (uint64_t)node->n_wilds + node->n_denies + node->n_allows;
 
-	return sizeof(*node) / 4 + items * 2 + ((uint64_t)node->run_length + 3) / 4;
+	return sizeof(*node) / 4 + ((uint64_t)node->run_length + 3) / 4 + image_n_slots(node) +
+	       2 * pairs;
 }
 
 static inline uint32_t

@@ -140,8 +140,8 @@ push_children(struct tour *t, const struct step *from)
 	if (from->prefix == IMAGE_NONE)
 		wilder.prefix = t->prefixes++;
 	for (uint32_t i = 0; r == 0 && i < image_n_slots(node); i++) {
-		longer.node = image_slots(node)[i].node;
-		if (longer.node != IMAGE_NONE)
+		longer.node = image_slots(node)[i] & IMAGE_SLOT_NODE;
+		if (image_slots(node)[i] != IMAGE_NONE)
 			r = policy_vector_push(&t->steps, longer);
 	}
 	for (int pass = 0; pass < 2; pass++) {

@@ -228,10 +228,28 @@ compare_conjunctions(const void *a, const void *b)
 	return 0;
 }
 
-void
+int
 policy_subjectset_sort(struct subjects *s)
 {
+	struct image_atom *sorted = malloc((s->atoms.n + 1) * sizeof(*sorted));
+	uint32_t n = 0;
+
+	if (!sorted)
+		return -ENOMEM;
 	if (s->conjunctions.n > 1)
 		qsort(s->conjunctions.items, s->conjunctions.n, sizeof(s->conjunctions.items[0]),
 		      compare_conjunctions);
+	for (size_t i = 0; i < s->conjunctions.n; i++) {
+		struct policy_range *atoms = &s->conjunctions.items[i].atoms;
+
+		if (atoms->n > 0)
+			memcpy(sorted + n, s->atoms.items + atoms->first,
+			       atoms->n * sizeof(*sorted));
+		atoms->first = n;
+		n += atoms->n;
+	}
+	free(s->atoms.items);
+	s->atoms.items = sorted;
+	s->atoms.room = s->atoms.n + 1;
+	return 0;
 }

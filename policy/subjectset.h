@@ -27,4 +27,4 @@ int policy_subjectset_add(struct subjects *s, const struct policy_ast *ast, stru
 			  uint32_t *ret_subject);
 
 /* In the order that the image needs, once all are there. */
-void policy_subjectset_sort(struct subjects *s);
+int policy_subjectset_sort(struct subjects *s);

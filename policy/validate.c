@@ -64,7 +64,7 @@ shown_good(const struct policy_image *image, uint32_t string)
 static bool
 subjects_good(const struct policy_image *image)
 {
-	uint32_t n_atoms = image_count(image, SECTION_ATOMS);
+	uint32_t n_atoms = image_count(image, SECTION_ATOMS), atoms = 0;
 
 	for (uint32_t i = 0; i < image_count(image, SECTION_SUBJECTS); i++)
 		if (image->subjects[i].flags & ~(uint32_t)IMAGE_SUBJECT_FLAGS)
@@ -73,7 +73,7 @@ subjects_good(const struct policy_image *image)
 		const struct image_conjunction *c = &image->conjunctions[i];
 
 		if (c->subject >= image_count(image, SECTION_SUBJECTS) ||
-		    !range_fits(c->atoms, n_atoms) || c->atoms.n > POLICY_SUBJECTS_MAX)
+		    !follows(&atoms, c->atoms, n_atoms))
 			return false;
 		if (c->kind != POLICY_ATOM_ANY && c->kind != POLICY_ATOM_USER &&
 		    c->kind != POLICY_ATOM_GROUP && c->kind != POLICY_ATOM_LABEL)
@@ -99,7 +99,7 @@ subjects_good(const struct policy_image *image)
 			return false;
 		}
 	}
-	return true;
+	return atoms == n_atoms;
 }
 
 static bool
@@ -249,12 +249,12 @@ static bool
 children_good(const struct policy_image *image, struct orphans *orphans, uint32_t number)
 {
 	const struct image_node *node = image_node(image, number);
-	const struct image_slot *slots = image_slots(node);
+	const uint32_t *slots = image_slots(node);
 	const struct image_wild *wilds = image_wilds(node);
 
 	for (uint32_t i = 0; i < image_n_slots(node); i++)
-		if (slots[i].node != IMAGE_NONE &&
-		    !adopt(image, orphans, number, slots[i].node, true))
+		if (slots[i] != IMAGE_NONE &&
+		    !adopt(image, orphans, number, slots[i] & IMAGE_SLOT_NODE, true))
 			return false;
 	for (uint32_t i = 0; i < node->n_wilds; i++)
 		if ((wilds[i].component & ~IMAGE_WILD_DOTS) >=

@@ -133,7 +133,7 @@ static bool
 enter_literal(struct walk *walk, const struct image_node *parent, struct walk_place *place)
 {
 	const struct policy_split *split = walk->split;
-	const struct image_slot *slots = image_slots(parent);
+	const uint32_t *slots = image_slots(parent);
 	uint32_t at = split->names[place->at].at, hash = split->names[place->at].hash;
 	uint32_t mask = image_n_slots(parent) - 1, slot = hash & mask;
 
@@ -142,16 +142,16 @@ enter_literal(struct walk *walk, const struct image_node *parent, struct walk_pl
 		uint32_t end;
 
 		(*walk->steps)--;
-		if (slots[slot].node == IMAGE_NONE)
+		if (slots[slot] == IMAGE_NONE)
 			return false;
-		if (slots[slot].hash != hash)
+		if ((slots[slot] ^ hash) & ~(uint32_t)IMAGE_SLOT_NODE)
 			continue;
-		node = image_node(walk->image, slots[slot].node);
+		node = image_node(walk->image, slots[slot] & IMAGE_SLOT_NODE);
 		end = at + node->run_length;
 		if (end > split->length || (end < split->length && split->path[end] != '/') ||
 		    memcmp(split->path + at, image_run(node), node->run_length) != 0)
 			continue;
-		place->node = slots[slot].node;
+		place->node = slots[slot] & IMAGE_SLOT_NODE;
 		place->at = (uint8_t)(place->at + node->run_components);
 		place->flags &= WALK_WILD;
 		if (!(place->flags & WALK_WILD))
