@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -66,6 +67,11 @@ make_tree(struct trees *trees, struct tree *tree)
 	int directory, r;
 
 	directory = sys_openat2(AT_FDCWD, tree->directory, &how);
+	if (directory == -ELOOP)
+		fprintf(stderr,
+			"fdbroker-worker: there is a symbolic link in %s: rules that name it are "
+			"out of force; 'fdbroker check' shows what to write\n",
+			tree->directory);
 	if (directory < 0)
 		return is_shortage(directory) ? directory : 0;
 	if (!trees->is_private) {

@@ -12,6 +12,7 @@ done
 mkdir -m 700 "$T/uids/2" "$T/home/.hidden"
 echo "of uid 2" >"$T/uids/2/plan"
 for name in mine.log old.log ended.log .dot.log; do echo "$name" >"$T/mail/$name"; done
+ln -s vault "$T/current"
 echo "root's" >"$T/mail/root.log"
 chown $A "$T/mail/mine.log"
 chmod 600 "$T"/mail/*.log "$T"/mail/.dot.log
@@ -31,6 +32,7 @@ allow two            read  $T/mail/.[d]*               hidden
 allow two            read  $T/vault/{passwd,group}     id=vault
 allow user:$A+label:nobody_has_it  read $T/mail/root.log.1
 deny  label:nobody_has_it          any  $T/mail/old.log
+allow user:$A        read  $T/current/**
 allow user:$A+unit:none.service    read $T/mail/ended.log
 expect allow user:2        read $T/home/bin/plan
 expect deny  user:2        read $T/home/daemon/plan
@@ -73,6 +75,9 @@ has "and nothing else" "policy" "$(cat_as $B "$T/vault/shadow")"
 has "a unit that is not asked for yet holds for nobody" "policy" "$(cat_as $A "$T/mail/ended.log")"
 has "a label that nobody has, neither" "policy" "$(cat_as $A "$T/mail/root.log.1")"
 is "and denies nobody" "old.log" "$(cat_as $B "$T/mail/old.log")"
+
+has "nothing is found below a symbolic link" "No such file|link" "$(cat_as $A "$T/current/passwd")"
+has "and the log says why" "symbolic link in $T/current" "$(cat "$T/log")"
 
 # Audit: `deny` leaves out grants, `all` repeats them.
 grants() { grep -c "granted.*$1" "$T/log"; }
