@@ -344,8 +344,12 @@ add_rule(struct builder *b, const struct policy_ast_rule *rule)
 		r = policy_subjectset_add(&b->subjects, b->ast, rule->who, &subject);
 	if (r == 0 && subject != IMAGE_NONE) {
 		r = find_excepts(b, rule, &add.excepts, &flags);
+		if (flags & IMAGE_SUBJECT_USER)
+			flags |= IMAGE_SUBJECT_TAKES_USER;
 		if (r == 0)
 			r = add_targets(b, rule, &add, subject, &flags);
+		if (rule->verdict == POLICY_DENY && flags & IMAGE_SUBJECT_USER)
+			flags |= IMAGE_SUBJECT_TAKES_USER;
 		b->subjects.subjects.items[subject].flags |= flags;
 	}
 	return r < 0 ? r : policy_vector_push(&b->rules, add);

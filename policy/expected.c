@@ -158,7 +158,7 @@ policy_expect(const struct policy_ast *ast, const struct policy_image *image,
 			r = policy_subjects(image, &e.peer, ids, POLICY_SUBJECTS_MAX, &n);
 		if (r < 0)
 			break;
-		if (e.peer.has_uid && policy_needs_name(image, ids, n))
+		if (e.peer.has_uid && policy_needs_name(image, ids, n) != POLICY_NAME_UNUSED)
 			user = getpwuid(e.peer.uid);
 		policy_identity_init(&identity, ids, n, e.peer.has_uid ? &e.peer.uid : NULL,
 				     user ? user->pw_name : NULL);

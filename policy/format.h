@@ -52,11 +52,12 @@ struct image_header {
 };
 
 enum image_subject_flags {
-	IMAGE_SUBJECT_ALLOWS = 1 << 0, /* an allow names it */
-	IMAGE_SUBJECT_NAMED = 1 << 1,  /* it is not everybody */
-	IMAGE_SUBJECT_USER = 1 << 2,   /* a rule for it holds ${user} */
-	IMAGE_SUBJECT_UID = 1 << 3,    /* a rule for it holds ${uid} */
-	IMAGE_SUBJECT_FLAGS = (1 << 4) - 1,
+	IMAGE_SUBJECT_ALLOWS = 1 << 0,     /* an allow names it */
+	IMAGE_SUBJECT_NAMED = 1 << 1,      /* it is not everybody */
+	IMAGE_SUBJECT_USER = 1 << 2,       /* a rule for it holds ${user} */
+	IMAGE_SUBJECT_UID = 1 << 3,        /* a rule for it holds ${uid} */
+	IMAGE_SUBJECT_TAKES_USER = 1 << 4, /* a deny, or what is excepted, holds ${user} */
+	IMAGE_SUBJECT_FLAGS = (1 << 5) - 1,
 };
 
 /* All that one rule says of who: whoever one of its conjunctions holds for. */

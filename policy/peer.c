@@ -17,6 +17,13 @@ in_group(const struct policy_peer *peer, gid_t gid)
 	return false;
 }
 
+/* AppArmor says how it enforces a profile behind its name, "NAME (MODE)"; no label has a blank. */
+static size_t
+label_length(const char *label)
+{
+	return strcspn(label, " ");
+}
+
 static bool
 atom_holds(const struct policy_image *image, const struct image_atom *atom,
 	   const struct policy_peer *peer)
@@ -31,7 +38,7 @@ atom_holds(const struct policy_image *image, const struct image_atom *atom,
 	case POLICY_ATOM_UNIT:
 		return peer->unit && policy_glob_matches(text, peer->unit);
 	case POLICY_ATOM_LABEL:
-		return peer->label && strcmp(text, peer->label) == 0;
+		return peer->label && policy_word_is(peer->label, label_length(peer->label), text);
 	default:
 		return false;
 	}
@@ -128,7 +135,7 @@ policy_subjects(const struct policy_image *image, const struct policy_peer *peer
 		r = add_anchored(image, peer, POLICY_ATOM_GROUP, peer->groups[i], &found);
 	if (r == 0 && peer->label)
 		r = add_anchored(image, peer, POLICY_ATOM_LABEL,
-				 policy_hash(peer->label, strlen(peer->label)), &found);
+				 policy_hash(peer->label, label_length(peer->label)), &found);
 	if (r < 0)
 		return r;
 	*ret_n = found.n;
@@ -162,10 +169,14 @@ policy_scope(const struct policy_image *image, const uint32_t *ids, size_t n)
 	return flags & ~(unsigned)IMAGE_SUBJECT_ALLOWS ? POLICY_SCOPE_OWN : POLICY_SCOPE_ANY;
 }
 
-bool
+enum policy_name
 policy_needs_name(const struct policy_image *image, const uint32_t *ids, size_t n)
 {
-	return flags_of(image, ids, n) & IMAGE_SUBJECT_USER;
+	unsigned flags = flags_of(image, ids, n);
+
+	if (flags & IMAGE_SUBJECT_TAKES_USER)
+		return POLICY_NAME_TAKES;
+	return flags & IMAGE_SUBJECT_USER ? POLICY_NAME_GRANTS : POLICY_NAME_UNUSED;
 }
 
 void

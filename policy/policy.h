@@ -110,8 +110,16 @@ enum policy_scope {
 };
 enum policy_scope policy_scope(const struct policy_image *image, const uint32_t *ids, size_t n);
 
-/* Does a rule of these subjects hold ${user}, so that the name has to be looked up? */
-bool policy_needs_name(const struct policy_image *image, const uint32_t *ids, size_t n);
+/*
+ * Does a rule of these subjects hold ${user}, so that the name has to be looked up? TAKES: one that
+ * denies or excepts does, so that nothing can be decided while the name cannot be found out.
+ */
+enum policy_name {
+	POLICY_NAME_UNUSED = 0,
+	POLICY_NAME_GRANTS,
+	POLICY_NAME_TAKES,
+};
+enum policy_name policy_needs_name(const struct policy_image *image, const uint32_t *ids, size_t n);
 
 enum {
 	POLICY_NUMBER_MAX = 11, /* a uid in digits, and a NUL */

@@ -23,25 +23,31 @@ take(const char **at, size_t *left, void *ret, size_t element, size_t n, size_t 
 	return 0;
 }
 
-/* A name that cannot be had in time matches nothing. */
-static void
+/*
+ * A name that cannot be had in time matches nothing. Where a deny waits for it there is no answer
+ * at all.
+ */
+static int
 identify(struct setup *setup)
 {
 	bool own = setup->head.kind == IPC_IDENTITY, named = false;
 	uid_t uid = setup->head.peer_uid;
+	enum policy_name needs =
+		policy_needs_name(setup->image, setup->subjects, setup->head.n_subjects);
+	int r = 0;
 
-	if (own && policy_needs_name(setup->image, setup->subjects, setup->head.n_subjects)) {
-		int r = name_look_up(&setup->head, setup->name, sizeof(setup->name));
-
+	if (own && needs != POLICY_NAME_UNUSED) {
+		r = name_look_up(&setup->head, setup->name, sizeof(setup->name));
 		named = r == 0;
 		if (r < 0 && r != -ENOENT)
-			fprintf(stderr,
-				"fdbroker-worker: no name for uid %u, so no rule with ${user} "
-				"applies: %s\n",
-				uid, strerror(-r));
+			fprintf(stderr, "fdbroker-worker: no name for uid %u, so no %s: %s\n", uid,
+				needs == POLICY_NAME_TAKES ? "request of it is served"
+							   : "rule with ${user} applies",
+				strerror(-r));
 	}
 	policy_identity_init(&setup->identity, setup->subjects, setup->head.n_subjects,
 			     own ? &uid : NULL, named ? setup->name : NULL);
+	return needs == POLICY_NAME_TAKES && r < 0 && r != -ENOENT ? r : 0;
 }
 
 int
@@ -83,7 +89,5 @@ setup_read(struct setup *setup)
 		return 0;
 	r = policy_image_map(IPC_IMAGE, &setup->image);
 	close(IPC_IMAGE);
-	if (r == 0)
-		identify(setup);
-	return r;
+	return r < 0 ? r : identify(setup);
 }
