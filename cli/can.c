@@ -89,6 +89,7 @@ each(struct ask *ask)
 		json_t *object = ask_json(ask, allowed);
 
 		cli_json_put(object, "each", list);
+		cli_json_put(object, "object", cli_json_null());
 		cli_json_print(object);
 	} else {
 		json_decref(list);

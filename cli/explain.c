@@ -242,16 +242,16 @@ explain_text(struct ask *ask, struct explanation *all, size_t n, const struct ob
 	/* All verdicts come first. */
 	for (size_t i = 0; i < n; i++) {
 		allowed &= all[i].answer.decision.verdict == POLICY_ALLOW;
-		if (!ask->each)
-			continue;
-		printf("%-7s ", policy_verb_names[i]);
-		answer_print(ask, &all[i].answer, true);
+		if (ask->each)
+			printf("%-7s ", policy_verb_names[i]);
+		answer_print(ask, &all[i].answer, ask->each);
 	}
 	print_object(there);
 	for (size_t i = 0; i < n; i++) {
-		if (ask->each)
+		if (ask->each) {
 			printf("\n%s:\n", policy_verb_names[i]);
-		answer_print(ask, &all[i].answer, false);
+			answer_print(ask, &all[i].answer, false);
+		}
 		print_rules(ask, &all[i]);
 	}
 	return allowed ? CLI_YES : CLI_NO;
@@ -270,7 +270,8 @@ cli_explain(const struct cli_args *args)
 		all[n++] = explanation_find(&ask, ask.each ? 1u << i : ask.verbs,
 					    args->value[CLI_ALL] != NULL);
 	if (r == CLI_YES) {
-		object_look(&ask, ask.verbs, all[0].answer.allows, all[0].answer.n_allows, &there);
+		object_look(&ask, all[0].answer.verbs, all[0].answer.allows, all[0].answer.n_allows,
+			    &there);
 		r = ask.json ? explain_json(&ask, all, n, &there)
 			     : explain_text(&ask, all, n, &there);
 	}

@@ -98,6 +98,9 @@ object_text(const struct object *object)
 		return NULL;
 	if (strcmp(object->kind, "missing") == 0)
 		return cli_format("%s does not exist", object->path);
+	if (strcmp(object->kind, "directory") == 0)
+		return cli_format("%s is a directory: directories are listed, not opened",
+				  object->path);
 	return cli_format("%s is a %s%s", object->path, object->kind,
 			  object->refused ? ": the broker will not give it" : "");
 }

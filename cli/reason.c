@@ -112,8 +112,8 @@ who_reason(const struct ask *ask, struct near_rules *rules, uint32_t rule)
 		return cli_format("nobody: whom the rule names does not exist");
 	if (alternatives == 1)
 		return cli_format("this peer is not %s", best);
-	return cli_format("this peer is not %s, nor is it another of the rule's %zu alternatives",
-			  best, alternatives);
+	return cli_format("this peer is not %s, the nearest of the rule's %zu alternatives", best,
+			  alternatives);
 }
 
 static char *
@@ -157,8 +157,8 @@ user_reason(const struct ask *ask)
 	if (!who->peer.has_uid)
 		return cli_format("${user} and ${uid} match nothing: WHO names no user");
 	if (!who->user)
-		return cli_format("${user} matches nothing: uid %u has no name in the system's "
-				  "database",
+		return cli_format("the path is not this peer's: ${uid} is %u, and ${user} matches "
+				  "nothing: the uid has no name in the system's database",
 				  who->peer.uid);
 	return cli_format("the path is not this peer's: ${user} is %s, ${uid} is %u", who->user,
 			  who->peer.uid);

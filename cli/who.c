@@ -228,8 +228,11 @@ who_say(const struct who *who)
 	if (who->groups_system)
 		cli_error("groups of the system's database: %s", list);
 	else if (who->peer.has_uid && !who->user)
-		cli_error("uid %u has no entry in the system's database: no name%s", who->peer.uid,
-			  who->peer.n_groups == 0 ? " and no groups" : "");
+		cli_error("uid %u has no entry in the system's database: %s${user} matches nothing",
+			  who->peer.uid, who->peer.n_groups == 0 ? "no groups, and " : "");
+	if (who->unit)
+		cli_error("this version of the broker does not ask for units: a rule with 'unit:' "
+			  "matches nobody there");
 	if (who->peer.has_uid && who->peer.uid == 0)
 		cli_error("uid 0 is judged by the rules like any other, nothing special applies");
 }
