@@ -6,19 +6,28 @@
 #include "cli.h"
 #include "conditions.h"
 #include "json.h"
+#include "object.h"
 #include "text.h"
 
 enum {
 	SHOWN_BYTES = 200, /* of a line of the policy */
 };
 
+/* None for a path behind a symbolic link: a rule for it would do nothing. */
 static char *
 suggest(const struct ask *ask, unsigned verbs)
 {
 	char text[POLICY_VERBS_TEXT_MAX];
 	_cleanup_free_ char *pattern = cli_literal_pattern(ask->path), *rule = NULL;
+	struct object object;
 	char *taken = NULL;
+	bool linked;
 
+	object_look(ask, verbs, NULL, 0, &object);
+	linked = object.real != NULL;
+	object_clear(&object);
+	if (linked)
+		return NULL;
 	rule = cli_format("allow %s %s %s", ask->who_text, policy_verbs_text(verbs, text), pattern);
 	if (rules_would_compile(rule)) {
 		taken = rule;

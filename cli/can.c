@@ -7,6 +7,13 @@
 #include "object.h"
 #include "text.h"
 
+/* Where a rule denies it, it does not matter what is there. */
+static bool
+object_matters(const struct answer *answer)
+{
+	return answer->decision.verdict == POLICY_ALLOW || answer->decision.rule == POLICY_NO_RULE;
+}
+
 static void
 print_object(const struct ask *ask, const struct answer *answer)
 {
@@ -33,7 +40,7 @@ print(struct ask *ask, const struct answer *answer)
 			  ask->who_text, policy_verbs_text(answer->verbs, text), ask->path);
 		cli_line(stderr, "    %s", answer->suggestion);
 	}
-	if (answer->decision.verdict == POLICY_ALLOW)
+	if (object_matters(answer))
 		print_object(ask, answer);
 }
 
@@ -44,7 +51,7 @@ print_json(struct ask *ask, const struct answer *answer)
 	struct object there = {0};
 
 	answer_json(ask, answer, object);
-	if (answer->decision.verdict == POLICY_ALLOW)
+	if (object_matters(answer))
 		object_look(ask, answer->verbs, answer->allows, answer->n_allows, &there);
 	cli_json_put(object, "object", object_json(&there));
 	object_clear(&there);

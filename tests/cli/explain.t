@@ -238,6 +238,7 @@ there link/x "$there/link is a symbolic link: the broker will not give it" 1 rea
 touch "$there/dir/x"
 there link/x "$there/link is a symbolic link: the broker will not give it
        the real path to ask for is $there/dir/x" 1 read
+ok 'no rule that would do nothing is proposed' lacks "$out" write
 there new "$there/new does not exist" 1 read
 there new '' 1 read,create
 

@@ -134,8 +134,14 @@ printf 'policy 1\nallow any read %s/** type=fifo symlinks=beneath\n' "$kinds" >"
 note '' fifo
 note '' link
 note 'file is a regular file' file
-exits 'a deny says nothing of the kind' 1 can --policy "$p" user:4242 read "$kinds/fifo"
+printf 'policy 1\ndeny any any %s/**\n' "$kinds" >"$scratch/kind/y.policy"
+exits 'a deny says nothing of the kind' 1 can --policy "$scratch/kind" user:4242 read "$kinds/fifo"
 ok 'nothing is noted' lacks "$err" 'will not give'
+exits 'no rule for a FIFO' 1 can --policy "$p" user:4242 read "$kinds/fifo"
+err_has 'no rule would help' "$kinds/fifo is a FIFO: the broker will not give it"
+exits 'no rule for a file behind a link' 1 can --policy "$p" user:4242 read "$kinds/dirlink/x"
+err_has 'the real path is shown' "fdbroker: the real path to ask for is $kinds/directory/x"
+ok 'no rule that would do nothing is proposed' lacks "$err" 'a policy file needs'
 
 for verbs in '' any,read reed 'read,' ,read 'read write' READ; do
 	exits "VERBS '$verbs'" 2 can --policy "$p" user:4242 "$verbs" /x
