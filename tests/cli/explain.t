@@ -16,7 +16,7 @@ allow user:4242 write /v/both
 allow user:4242 read,stat /v/one
 allow user:4242 read  /d/**
 allow user:4242 read  /d/.ok/** hidden
-allow user:4242 read  /e/**  except /e/plain @private @private2 # why: "except /e/no"
+allow user:4242 read  /e/**  except /e/plain /e/q="z /e/zz @private @private2 # why: "except /e/no"
 allow user:4242 read  /u/**  until=2024-02-29
 allow web       read  /w/**
 allow ops       read  /o/**
@@ -27,7 +27,7 @@ allow any       read  /m/**
 deny  user:4243 read  /m/**
 allow user:4242+group:777 list /o/**  except /o/x
 allow user:4242 read /long/er/than/others/a
-allow user:4242 read /long/other
+allow user:4242 read /long/other /long/q1 /long/q2 /long/q3 /long/q4 /long/q5 /long/q6 /long/q7 /long/q8
 END
 
 # explains NAME STATUS OUTPUT ARGUMENT...: all of standard output.
@@ -80,7 +80,7 @@ explains 'without the dot' 0 "allow  $(rule 9)
 $regular
 $(missing /d)" user:4242 read /d/a/no
 for excepted in '/e/plain /e/plain' '/e/private/a/b /e/private/** of @private' '/e/key /e/k*y of @private' \
-	'/e/other /e/other of @private2'; do
+	'/e/other /e/other of @private2' '/e/zz /e/zz'; do
 	explains "except: $excepted" 1 "deny   no rule allows it
 $(missing /e)
 near   $(rule 11)
@@ -255,9 +255,9 @@ member 'what failed' '["who"]' near 0 failed
 member 'of the second' '["who","verbs","except"]' near 1 failed
 member 'in words' "its own 'except' takes this path away: /o/x" near 1 reasons 2
 member 'what to write' 'allow user:4243+group:778 read /o/x' suggestion
-for failed in 'dot /d/.x' 'until /u/x' 'user /home/alice/x'; do
-	exits "JSON: $failed" 1 explain --json --policy "$f" user:4242 read "${failed#* }"
-	member "JSON: $failed" "[\"${failed% *}\"]" near 0 failed
+for miss in 'dot /d/.x' 'until /u/x' 'user /home/alice/x'; do
+	exits "JSON: $miss" 1 explain --json --policy "$f" user:4242 read "${miss#* }"
+	member "JSON: $miss" "[\"${miss% *}\"]" near 0 failed
 done
 exits 'JSON: together' 1 explain --json --policy "$f" user:4242 read,write /v/both
 member 'one' 6 together 0 line

@@ -251,17 +251,17 @@ ln -s missing "$scratch/broken"
 touch "$scratch/real/file"
 ln -s file "$scratch/real/name"
 chmod 755 "$scratch"
-here=$(cd "$scratch" && pwd -P)
+tree=$(cd "$scratch" && pwd -P)
 cat >"$scratch/links.policy" <<END
 policy 1
-set @links = $here/linked/in/*
-allow user:7 read  $here/real/**  $here/linked/sub/**
+set @links = $tree/linked/in/*
+allow user:7 read  $tree/real/**  $tree/linked/sub/**
 	deny any any @links
-allow user:7 read $here/real/name
-allow user:7 read $here/real/name symlinks=beneath
-allow user:7 read $here/broken/x $here/linked/\${user}/*
-allow user:7 read $here/real/\${user}/x $here/real/later
-allow user:7 read $here/nowhere/*
+allow user:7 read $tree/real/name
+allow user:7 read $tree/real/name symlinks=beneath
+allow user:7 read $tree/broken/x $tree/linked/\${user}/*
+allow user:7 read $tree/real/\${user}/x $tree/real/later
+allow user:7 read $tree/nowhere/*
 END
 exits 'links' "$((EUID == 0 ? 2 : 0))" check "$scratch/links.policy"
 if [[ $EUID -eq 0 ]]; then
@@ -271,30 +271,33 @@ else
 	ok 'for others they are warnings' is "$out" '1 file, 7 rules, no errors, 5 warnings'
 	link='warning[P078]: there is a symbolic link in the path of this rule, here:'
 fi
-ok 'all messages' is "$err" "$scratch/links.policy:3:$((${#here} + 30)): $link $here/linked
-    3 | allow user:7 read  $here/real/**  $here/linked/sub/**
-      | $(printf '%*s' $((${#here} + 29)) '')^$(printf '%*s' $((${#here} + 6)) '' | tr ' ' '~')
-      = help: the broker follows no link there: write '$here/real/sub'
-$scratch/links.policy:4:15: $link $here/linked
+ok 'all messages' is "$err" "$scratch/links.policy:3:$((${#tree} + 30)): $link $tree/linked
+    3 | allow user:7 read  $tree/real/**  $tree/linked/sub/**
+      | $(printf '%*s' $((${#tree} + 29)) '')^$(printf '%*s' $((${#tree} + 6)) '' | tr ' ' '~')
+      = help: the broker follows no link there: write '$tree/real/sub'
+$scratch/links.policy:4:15: $link $tree/linked
     4 | 	deny any any @links
       | 	             ^~~~~~
-      = help: the broker follows no link there: write '$here/real/in'
-$scratch/links.policy:5:19: $link $here/real/name
-    5 | allow user:7 read $here/real/name
-      |                   ^$(printf '%*s' $((${#here} + 9)) '' | tr ' ' '~')
-      = help: the broker follows no link there: write '$here/real/file'
-$scratch/links.policy:7:19: $link $here/broken
-    7 | allow user:7 read $here/broken/x $here/linked/\${user}/*
-      |                   ^$(printf '%*s' $((${#here} + 6)) '' | tr ' ' '~')
+      = help: the broker follows no link there: write '$tree/real/in'
+$scratch/links.policy:5:19: $link $tree/real/name
+    5 | allow user:7 read $tree/real/name
+      |                   ^$(printf '%*s' $((${#tree} + 9)) '' | tr ' ' '~')
+      = help: the broker follows no link there: write '$tree/real/file'
+$scratch/links.policy:7:19: $link $tree/broken
+    7 | allow user:7 read $tree/broken/x $tree/linked/\${user}/*
+      |                   ^$(printf '%*s' $((${#tree} + 6)) '' | tr ' ' '~')
       = help: the broker follows no link there, and this one leads nowhere
-$scratch/links.policy:7:$((${#here} + 29)): $link $here/linked
-    7 | allow user:7 read $here/broken/x $here/linked/\${user}/*
-      | $(printf '%*s' $((${#here} + 28)) '')^$(printf '%*s' $((${#here} + 6)) '' | tr ' ' '~')
-      = help: the broker follows no link there: write '$here/real'
-$scratch/links.policy:9:19: note[P079]: this rule begins with what does not exist: $here/nowhere
-    9 | allow user:7 read $here/nowhere/*
-      |                   ^$(printf '%*s' $((${#here} + 7)) '' | tr ' ' '~')
+$scratch/links.policy:7:$((${#tree} + 29)): $link $tree/linked
+    7 | allow user:7 read $tree/broken/x $tree/linked/\${user}/*
+      | $(printf '%*s' $((${#tree} + 28)) '')^$(printf '%*s' $((${#tree} + 6)) '' | tr ' ' '~')
+      = help: the broker follows no link there: write '$tree/real'
+$scratch/links.policy:9:19: note[P079]: this rule begins with what does not exist: $tree/nowhere
+    9 | allow user:7 read $tree/nowhere/*
+      |                   ^$(printf '%*s' $((${#tree} + 7)) '' | tr ' ' '~')
       = help: nothing to do if it is created or mounted later; after that 'fdbroker reload'"
+printf 'policy 1\nallow user:7 read %s/linked/x symlinks=beneath\n' "$tree" >"$scratch/beneath.policy"
+exits 'a link in the directory, with symlinks=beneath' "$((EUID == 0 ? 2 : 0))" check "$scratch/beneath.policy"
+err_has 'it is one all the same' "${link#* } $tree/linked"
 if [[ $EUID -eq 0 ]] && command -v setpriv >/dev/null; then
 	out=$(setpriv --reuid 65534 --regid 65534 --clear-groups "$fdbroker" check "$scratch/links.policy" 2>"$scratch/.err")
 	status=$?
