@@ -77,7 +77,7 @@ const struct cli_command cli_commands[] = {
 	{
 		.name = "explain",
 		.operands = "WHO VERBS PATH",
-		.summary = "The same, with all rules that match or nearly do, and why not",
+		.summary = "Say why: the rules that decide, match, or nearly do",
 		.help = "First the answer of 'can', then every other rule that matches, then near\n"
 			"misses: each clause that does not hold, and what to "
 			"write.\n" QUESTION_HELP,
