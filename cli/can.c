@@ -1,146 +1,117 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 
+#include "ask.h"
 #include "cli.h"
-#include "rules.h"
+#include "json.h"
+#include "object.h"
 #include "text.h"
-#include "who.h"
 
-static int
-unknown_verb(const struct cli_command *command, const char *word)
+/* Where a rule denies it, it does not matter what is there. */
+static bool
+object_matters(const struct answer *answer)
 {
-	const char *nearest = *word ? cli_nearest(word, policy_verb_names, POLICY_VERBS_N) : NULL;
-	char all[POLICY_VERBS_TEXT_MAX];
-
-	if (nearest)
-		return cli_usage(command, "unknown verb '%s'; did you mean '%s'?", word, nearest);
-	return cli_usage(command, "unknown verb '%s'; there are %s", word,
-			 policy_verbs_text(POLICY_VERBS_ALL, all));
-}
-
-static int
-parse_verbs(const struct cli_args *args, unsigned *ret_verbs)
-{
-	_cleanup_free_ char *list = cli_format("%s", args->operands[1]);
-	unsigned verbs = 0;
-
-	for (char *rest = list, *word; (word = strsep(&rest, ",")) != NULL;) {
-		unsigned verb = 0;
-
-		if (policy_verbs_parse(word, &verb) < 0)
-			return unknown_verb(args->command, word);
-		verbs |= verb;
-	}
-	*ret_verbs = verbs;
-	return CLI_YES;
+	return answer->decision.verdict == POLICY_ALLOW || answer->decision.rule == POLICY_NO_RULE;
 }
 
 static void
-print_default(const char *who, unsigned verbs, const char *path)
+print_object(const struct ask *ask, const struct answer *answer)
+{
+	_cleanup_free_ char *text = NULL;
+	struct object object;
+
+	object_look(ask, answer->verbs, answer->allows, answer->n_allows, &object);
+	text = object_text(&object);
+	if (text)
+		cli_error("%s", text);
+	if (object.real && object.refused)
+		cli_error("the real path to ask for is %s", object.real);
+	object_clear(&object);
+}
+
+static void
+print(struct ask *ask, const struct answer *answer)
 {
 	char text[POLICY_VERBS_TEXT_MAX];
-	_cleanup_free_ char *pattern = cli_literal_pattern(path), *rule = NULL;
 
-	(void)policy_verbs_text(verbs, text);
-	rule = cli_format("allow %s %s %s", who, text, pattern);
-	cli_line(stdout, "deny   no rule allows it");
-	if (!rules_would_compile(rule))
-		return;
-	cli_error("to let %s %s %s, a policy file needs this rule, or a wider one:", who, text,
-		  path);
-	cli_line(stderr, "    %s", rule);
+	answer_print(ask, answer, false);
+	if (answer->suggestion) {
+		cli_error("to let %s %s %s, a policy file needs this rule, or a wider one:",
+			  ask->who_text, policy_verbs_text(answer->verbs, text), ask->path);
+		cli_line(stderr, "    %s", answer->suggestion);
+	}
+	if (object_matters(answer))
+		print_object(ask, answer);
+}
+
+static void
+print_json(struct ask *ask, const struct answer *answer)
+{
+	json_t *object = ask_json(ask, answer->decision.verdict == POLICY_ALLOW);
+	struct object there = {0};
+
+	answer_json(ask, answer, object);
+	if (object_matters(answer))
+		object_look(ask, answer->verbs, answer->allows, answer->n_allows, &there);
+	cli_json_put(object, "object", object_json(&there));
+	object_clear(&there);
+	cli_json_print(object);
 }
 
 static int
-print_decision(const struct policy_image *image, const struct policy_decision *decision,
-	       const char *who, unsigned verbs, const char *path)
+together(struct ask *ask)
 {
-	bool allowed = decision->verdict == POLICY_ALLOW;
-	struct policy_rule rule;
+	struct answer answer = ask_answer(ask, ask->verbs);
+	bool allowed = answer.decision.verdict == POLICY_ALLOW;
 
-	if (decision->rule == POLICY_NO_RULE) {
-		print_default(who, verbs, path);
-		return CLI_NO;
-	}
-	policy_rule_describe(image, decision->rule, &rule);
-	cli_line(stdout, "%s  %s:%u", allowed ? "allow" : "deny ", rule.file, rule.line);
+	if (ask->json)
+		print_json(ask, &answer);
+	else
+		print(ask, &answer);
+	answer_clear(&answer);
 	return allowed ? CLI_YES : CLI_NO;
 }
 
-/* The policy judges names. What is there now, as far as the caller may look? */
-static void
-note_file(const char *path)
+/* VERBS is `any`: one line for each. */
+static int
+each(struct ask *ask)
 {
-	_cleanup_free_ char *part = cli_format("%s", path);
-	size_t at = 0;
+	json_t *list = cli_json_array();
+	bool allowed = true;
 
-	do {
-		const char *what = NULL;
-		struct stat status;
+	for (int i = 0; i < POLICY_VERBS_N; i++) {
+		struct answer answer = ask_answer(ask, 1u << i);
+		json_t *object = cli_json_object();
 
-		at += 1 + strcspn(path + at + 1, "/");
-		part[at] = '\0';
-		if (lstat(part, &status) < 0)
-			return;
-		if (S_ISLNK(status.st_mode))
-			what = "symbolic link";
-		else if (path[at] == '\0' && !S_ISREG(status.st_mode))
-			what = S_ISDIR(status.st_mode)    ? "directory"
-			       : S_ISFIFO(status.st_mode) ? "FIFO"
-			       : S_ISSOCK(status.st_mode) ? "socket"
-							  : "device";
-		if (what) {
-			cli_error("%s is a %s: the broker will not give it", part, what);
-			return;
+		allowed &= answer.decision.verdict == POLICY_ALLOW;
+		answer_json(ask, &answer, object);
+		cli_json_add(list, object);
+		if (!ask->json) {
+			printf("%-7s ", policy_verb_names[i]);
+			answer_print(ask, &answer, true);
 		}
-		part[at] = path[at];
-	} while (path[at]);
+		answer_clear(&answer);
+	}
+	if (ask->json) {
+		json_t *object = ask_json(ask, allowed);
+
+		cli_json_put(object, "each", list);
+		cli_json_put(object, "object", cli_json_null());
+		cli_json_print(object);
+	} else {
+		json_decref(list);
+	}
+	return allowed ? CLI_YES : CLI_NO;
 }
 
 int
 cli_can(const struct cli_args *args)
 {
-	const char *path = args->operands[2];
-	struct policy_decision decision = {.verdict = POLICY_DENY, .rule = POLICY_NO_RULE};
-	_cleanup_free_ uint32_t *ids = cli_resize(NULL, POLICY_SUBJECTS_MAX, sizeof(uint32_t));
-	struct who who = {0};
-	struct rules rules = {0};
-	struct policy_identity identity;
-	struct policy_request request;
-	unsigned verbs = 0;
-	size_t n = 0;
-	int r = parse_verbs(args, &verbs);
+	struct ask ask;
+	int r = ask_start(args, &ask);
 
-	if (r != CLI_YES)
-		return r;
-	if (!policy_path_is_canonical(path, strlen(path)))
-		return cli_not_canonical(path);
-	r = who_parse(args->operands[0], &who);
-	if (r != CLI_YES)
-		return r;
-
-	if (rules_load(args->policies, args->n_policies, &rules) < 0) {
-		cli_error("the policy has errors, which stand above: no verdict");
-		r = CLI_USAGE;
-	} else if ((r = policy_subjects(rules.image, &who.peer, ids, POLICY_SUBJECTS_MAX, &n)) <
-		   0) {
-		cli_error("%s: %s", args->operands[0], strerror(-r));
-		r = CLI_USAGE;
-	} else {
-		if (rules.n_files == 0)
-			cli_error("%s", RULES_NONE);
-		policy_identity_init(&identity, ids, n, who.peer.has_uid ? &who.peer.uid : NULL,
-				     NULL);
-		request = (struct policy_request){
-			.path = path, .length = strlen(path), .verbs = verbs, .day = POLICY_NO_DAY};
-		policy_decide(rules.image, &identity, &request, &decision);
-		r = print_decision(rules.image, &decision, args->operands[0], verbs, path);
-		if (r == CLI_YES)
-			note_file(path);
-	}
-	rules_clear(&rules);
-	who_clear(&who);
+	if (r == CLI_YES)
+		r = ask.each ? each(&ask) : together(&ask);
+	ask_clear(&ask);
 	return r;
 }

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 
 #include "cli.h"
+#include "json.h"
+#include "prefixes.h"
 #include "rules.h"
 #include "text.h"
 
@@ -28,11 +30,28 @@ summary(const struct rules *rules)
 	       rules->diag.warnings ? warnings : "");
 }
 
+static void
+print_json(struct rules *rules)
+{
+	json_t *object = cli_json_object();
+
+	cli_json_put(object, "files", cli_json_integer((json_int_t)rules->n_files));
+	cli_json_put(object, "rules",
+		     rules->image ? cli_json_integer(policy_image_rules(rules->image))
+				  : cli_json_null());
+	cli_json_put(object, "errors", cli_json_integer((json_int_t)rules->diag.errors));
+	cli_json_put(object, "warnings", cli_json_integer((json_int_t)rules->diag.warnings));
+	cli_json_put(object, "notes", cli_json_integer((json_int_t)rules->diag.notes));
+	cli_json_put(object, "messages", rules_messages(rules));
+	cli_json_print(object);
+}
+
 int
 cli_check(const struct cli_args *args)
 {
 	size_t n = args->n_policies + (size_t)args->n_operands;
 	_cleanup_free_ const char **paths = cli_resize(NULL, n, sizeof(char *));
+	bool json = args->value[CLI_JSON] != NULL;
 	struct rules rules;
 	int r;
 
@@ -40,10 +59,17 @@ cli_check(const struct cli_args *args)
 		paths[i] = i < args->n_policies ? args->policies[i]
 						: args->operands[i - args->n_policies];
 
-	r = rules_load(paths, n, &rules);
-	if (r == 0 && rules.n_files == 0)
-		cli_error("%s", RULES_NONE);
-	summary(&rules);
+	(void)rules_load(paths, n, POLICY_COMPILE_REVIEW, json, &rules);
+	if (rules.image)
+		prefixes_check(&rules);
+	r = rules.image && rules.diag.errors == 0 ? CLI_YES : CLI_USAGE;
+	if (json) {
+		print_json(&rules);
+	} else {
+		if (r == CLI_YES && rules.n_files == 0)
+			cli_error("%s", RULES_NONE);
+		summary(&rules);
+	}
 	rules_clear(&rules);
-	return r < 0 ? CLI_USAGE : CLI_YES;
+	return r;
 }

@@ -28,6 +28,8 @@ enum cli_option_id {
 	CLI_FLAGS,
 	CLI_FD,
 	CLI_JSON,
+	CLI_ON,
+	CLI_ALL,
 	CLI_HELP,
 	CLI_VERSION,
 	CLI_OPTIONS_N,
@@ -104,4 +106,4 @@ void cli_socket_restore(void);
 /* Say why broker_open(path, flags) failed and what to do about it. */
 void cli_explain_open(const char *path, int flags, int error);
 
-cli_run cli_help, cli_cat, cli_open, cli_check, cli_can, cli_status, cli_reload;
+cli_run cli_help, cli_cat, cli_open, cli_check, cli_can, cli_explain, cli_status, cli_reload;

@@ -22,7 +22,7 @@ _fdbroker_list() {
 	compopt -o nospace 2>/dev/null
 }
 
-# WHO of can: user:NAME+group:NAME+... A colon breaks words of readline; what stands before it is not repeated.
+# WHO of can and explain: user:NAME+group:NAME+unit:NAME+... A colon breaks words of readline; what stands before it is not repeated.
 _fdbroker_who() {
 	local current=$1 before='' atom
 	[[ $current == *+* ]] && before=${current%+*}+
@@ -30,7 +30,11 @@ _fdbroker_who() {
 	case $atom in
 	user:*) _fdbroker_words -u -P "${before}user:" -- "${atom#user:}" ;;
 	group:*) _fdbroker_words -g -P "${before}group:" -- "${atom#group:}" ;;
-	*) _fdbroker_words -W 'user: group:' -P "$before" -- "$atom" ;;
+	unit:* | label:*) ;;
+	*)
+		_fdbroker_words -W 'user: group: unit: label:' -P "$before" -- "$atom"
+		[[ $before ]] || _fdbroker_words -W any -- "$atom"
+		;;
 	esac
 	compopt -o nospace 2>/dev/null
 	if [[ $COMP_WORDBREAKS == *:* && $current == *:* ]]; then
@@ -42,8 +46,9 @@ _fdbroker_option_value() {
 	local option=$1 current=$2
 	case $option in
 	--socket | --admin) _fdbroker_files -f -- "$current" ;;
-	--policy) _fdbroker_files -d -- "$current" ;;
+	--policy) _fdbroker_files -f -- "$current" ;;
 	--flags) _fdbroker_list "$current" read write append trunc nonblock sync dsync direct nofollow ;;
+	--on) _fdbroker_words -W "$(date -u +%F)" -- "$current" ;;
 	--fd) _fdbroker_words -W '0 1 2 3' -- "$current" ;;
 	*) return 1 ;;
 	esac
@@ -57,14 +62,17 @@ _fdbroker_operand() {
 		if ((n == 0)); then _fdbroker_files -f -- "$current"; else _fdbroker_words -W -- -- "$current"; fi
 		;;
 	check) _fdbroker_files -f -- "$current" ;;
-	can)
+	can | explain)
 		case $n in
 		0) _fdbroker_who "$current" ;;
-		1) _fdbroker_list "$current" read write create stat list ;;
+		1)
+			_fdbroker_list "$current" read write create stat list
+			[[ $current == *,* ]] || _fdbroker_words -W any -- "$current"
+			;;
 		2) _fdbroker_files -f -- "$current" ;;
 		esac
 		;;
-	help) ((n > 0)) || _fdbroker_words -W 'cat open check can status reload help' -- "$current" ;;
+	help) ((n > 0)) || _fdbroker_words -W 'cat open check can explain status reload help' -- "$current" ;;
 	esac
 }
 
@@ -88,7 +96,7 @@ _fdbroker() {
 				return
 			fi
 			;;
-		--socket | --admin | --policy | --flags | --fd)
+		--socket | --admin | --policy | --flags | --fd | --on)
 			previous=${words[i]}
 			((i++))
 			((i < ${#words[@]} - 1)) && previous=''
@@ -111,14 +119,16 @@ _fdbroker() {
 		'') options='--socket --admin --help --version' ;;
 		cat) options='--socket --help' ;;
 		open) options='--socket --flags --fd --help --' ;;
-		check | can) options='--policy --help' ;;
+		check) options='--policy --json --help' ;;
+		can) options='--policy --json --on --help' ;;
+		explain) options='--policy --json --on --all --help' ;;
 		status) options='--socket --admin --json --help' ;;
 		reload) options='--socket --admin --help' ;;
 		*) options='--help' ;;
 		esac
 		_fdbroker_words -W "$options" -- "$current"
 	elif [[ ! $command ]]; then
-		_fdbroker_words -W 'cat open check can status reload help' -- "$current"
+		_fdbroker_words -W 'cat open check can explain status reload help' -- "$current"
 	else
 		_fdbroker_operand "$command" "$n" "$current"
 	fi

@@ -1,173 +1,283 @@
 /* SPDX-License-Identifier: MIT */
-/* What an errno value of broker_open() means to somebody at a terminal. */
-#include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask.h"
 #include "cli.h"
-#include "client-lib/fdbroker.h"
-#include "policy/policy.h"
+#include "json.h"
+#include "near.h"
+#include "object.h"
 #include "text.h"
-#include "who.h"
 
-static int
-compare_gids(const void *a, const void *b)
+enum {
+	NEAR_SHOWN = 20,
+	BEGIN_SHOWN = 5,
+};
+
+/* One answer and all that explains it. */
+struct explanation {
+	struct answer answer;
+	struct near_rules rules;
+	size_t shown; /* near misses end here */
+	bool together;
+	uint32_t pair[2]; /* that list all verbs together */
+	char *begin;      /* what those have in common with the path, when no pattern matches it */
+	uint32_t beginnings[BEGIN_SHOWN];
+	size_t n_beginnings;
+};
+
+static void
+find_beginnings(const struct ask *ask, struct explanation *e)
 {
-	gid_t x = *(const gid_t *)a, y = *(const gid_t *)b;
+	size_t at = 0, components;
 
-	return (x > y) - (x < y);
+	e->n_beginnings = BEGIN_SHOWN;
+	components = near_begin(ask, e->beginnings, &e->n_beginnings);
+	if (components == 0)
+		return;
+	while (components-- > 0)
+		at += 1 + strcspn(ask->path + at + 1, "/");
+	e->begin = cli_format("%.*s", (int)at, ask->path);
 }
 
-static size_t
-sort_unique(gid_t *groups, size_t n)
+static struct explanation
+explanation_find(const struct ask *ask, unsigned verbs, bool all)
 {
-	size_t kept = 0;
+	struct explanation e = {.answer = ask_answer(ask, verbs)};
+	size_t misses;
 
-	qsort(groups, n, sizeof(*groups), compare_gids);
-	for (size_t i = 0; i < n; i++)
-		if (kept == 0 || groups[kept - 1] != groups[i])
-			groups[kept++] = groups[i];
-	return kept;
-}
-
-static char *
-group_atom(gid_t gid)
-{
-	const struct group *g = getgrgid(gid);
-
-	return g ? cli_format("+group:%s", g->gr_name) : cli_format("+group:%u", gid);
-}
-
-/* This process as WHO of `can`; groups are named only where the database has other ones. */
-static char *
-who_am_i(void)
-{
-	int n = getgroups(0, NULL);
-	_cleanup_free_ gid_t *own = cli_resize(NULL, (size_t)(n > 0 ? n : 0) + 1, sizeof(gid_t));
-	_cleanup_free_ gid_t *listed = NULL;
-	size_t n_own = 0, n_listed = 0;
-	const struct passwd *user = getpwuid(geteuid());
-	char *text = user ? cli_format("user:%s", user->pw_name) : cli_format("user:%u", geteuid());
-
-	if (n > 0)
-		n = getgroups(n, own);
-	n_own = n > 0 ? (size_t)n : 0;
-	own[n_own++] = getegid();
-	n_own = sort_unique(own, n_own);
-
-	if (user) {
-		who_groups_of(user, &listed, &n_listed);
-		n_listed = sort_unique(listed, n_listed);
-		if (n_own == n_listed && memcmp(own, listed, n_own * sizeof(*own)) == 0)
-			return text;
-	}
-	for (size_t i = 0; i < n_own; i++) {
-		_cleanup_free_ char *before = text, *atom = group_atom(own[i]);
-
-		text = cli_format("%s%s", before, atom);
-	}
-	return text;
-}
-
-/* How to ask the broker that was asked, and no other. */
-static char *
-status_command(void)
-{
-	_cleanup_free_ char *socket = cli_shell_word(cli_socket_path());
-
-	if (strcmp(cli_socket_path(), BROKER_SOCKET_DEFAULT) == 0)
-		return cli_format("fdbroker status");
-	return cli_format("fdbroker --socket %s status", socket);
+	near_find(ask, verbs, e.answer.decision.verdict, &e.rules);
+	misses = e.rules.n - e.rules.n_matched;
+	e.shown = all || misses < NEAR_SHOWN ? e.rules.n : e.rules.n_matched + NEAR_SHOWN;
+	if (e.answer.decision.rule == POLICY_NO_RULE)
+		e.together = near_together(ask, &e.rules, verbs, e.pair);
+	if (e.rules.n == 0)
+		find_beginnings(ask, &e);
+	return e;
 }
 
 static void
-explain_denied(const char *path, int flags)
+explanation_clear(struct explanation *e)
 {
-	const char *verbs = (flags & O_ACCMODE) == O_RDONLY   ? "read"
-			    : (flags & O_ACCMODE) == O_WRONLY ? "write"
-							      : "read,write";
-	_cleanup_free_ char *who = who_am_i(), *who_word = cli_shell_word(who);
-	_cleanup_free_ char *path_word = cli_shell_word(path);
-	_cleanup_free_ char *status = status_command();
+	answer_clear(&e->answer);
+	near_clear(&e->rules);
+	free(e->begin);
+}
 
-	if (strcmp(cli_socket_path(), BROKER_SOCKET_DEFAULT) == 0)
-		cli_error("%s: the broker's policy does not allow it, or it is no regular file; "
-			  "an administrator can ask: fdbroker can %s %s %s",
-			  path, who_word, verbs, path_word);
-	else
-		cli_error("%s: the broker's policy does not allow it, or it is no regular file; "
-			  "an administrator can ask: fdbroker can --policy DIR %s %s %s "
-			  "(the policy is that broker's: '%s' names each DIR)",
-			  path, who_word, verbs, path_word, status);
+/* It was shown with the verdict. */
+static bool
+is_in_answer(const struct answer *answer, uint32_t rule)
+{
+	for (size_t i = 0; i < answer->n_allows; i++)
+		if (answer->allows[i] == rule)
+			return true;
+	return answer->decision.rule == rule;
+}
+
+/* --- text -------------------------------------------------------------------------------- */
+
+static void
+print_near(struct ask *ask, struct explanation *e)
+{
+	for (size_t i = e->rules.n_matched; i < e->shown; i++) {
+		const struct near_rule *near = &e->rules.items[i];
+
+		ask_print_rule(ask, "near", near->rule);
+		for (int k = 0; k < NEAR_CLAUSES_N; k++) {
+			_cleanup_free_ char *reason = NULL;
+
+			if (!(near->failed & 1u << k))
+				continue;
+			reason = near_reason(ask, &e->rules, e->answer.verbs, near->rule, 1u << k);
+			cli_line(stdout, "       %s: %s", near_clause_names[k], reason);
+		}
+	}
+	if (e->shown < e->rules.n)
+		cli_line(stdout, "       %zu more near misses; --all shows them",
+			 e->rules.n - e->shown);
 }
 
 static void
-explain_no_broker(const char *path)
+print_together(struct ask *ask, const struct explanation *e)
 {
-	const char *socket = cli_socket_path();
+	struct policy_rule one, other;
 
-	if (strcmp(socket, BROKER_SOCKET_DEFAULT) == 0)
-		cli_error("%s: no broker at %s; start it: systemctl start fdbroker.socket", path,
-			  socket);
-	else
-		cli_error("%s: no broker at %s; is fdbrokerd running with --socket %s, as root or "
-			  "as you?",
-			  path, socket, socket);
+	if (!e->together)
+		return;
+	policy_rule_describe(ask->rules.image, e->pair[0], &one);
+	policy_rule_describe(ask->rules.image, e->pair[1], &other);
+	cli_line(stdout, "note   %s:%u and %s:%u list all verbs together, but one rule must",
+		 one.file, one.line, other.file, other.line);
 }
 
-void
-cli_explain_open(const char *path, int flags, int error)
+static void
+print_beginnings(struct ask *ask, const struct explanation *e)
 {
-	_cleanup_free_ char *status = status_command();
-
-	if (!policy_path_is_canonical(path, strlen(path))) {
-		/* Whatever else is wrong: the broker will never take it. */
-		(void)cli_not_canonical(path);
+	if (e->rules.n > 0 || e->rules.incomplete)
+		return;
+	if (!e->begin) {
+		cli_line(stdout, "near   no pattern matches this path, and none begins as it does");
 		return;
 	}
-	switch (error) {
-	case EACCES:
-		explain_denied(path, flags);
-		break;
-	case ENOTCONN:
-		explain_no_broker(path);
-		break;
-	case EINVAL:
-		cli_error("%s: the broker does not take these flags", path);
-		break;
-	case EISDIR:
-		cli_error("%s: is a directory; the broker opens files only", path);
-		break;
-	case EBUSY:
-		cli_error("%s: a limit of the broker is reached; try again later, "
-			  "an administrator can ask: %s",
-			  path, status);
-		break;
-	case ETIMEDOUT:
-		cli_error("%s: no answer from the broker in %d seconds; "
-			  "an administrator can ask: %s",
-			  path, BROKER_TIMEOUT_DEFAULT / 1000, status);
-		break;
-	case EPROTO:
-		cli_error("%s: the answer from %s was not understood; are broker and client "
-			  "of one version? (%s, fdbroker --version)",
-			  path, cli_socket_path(), status);
-		break;
-	case ELOOP:
-		cli_error("%s: a symbolic link is in the path; name the file that it leads to "
-			  "(realpath shows it)",
-			  path);
-		break;
-	case ENXIO:
-		cli_error("%s: %s; a socket, or a FIFO that nobody reads", path, strerror(error));
-		break;
-	case EMFILE:
-		cli_error("%s: %s; raise the limit (ulimit -n)", path, strerror(error));
-		break;
-	default:
-		cli_error("%s: %s", path, strerror(error));
+	cli_line(stdout,
+		 "near   no pattern matches this path; patterns that begin with %s:", e->begin);
+	for (size_t i = 0; i < e->n_beginnings; i++)
+		ask_print_rule(ask, "", e->beginnings[i]);
+}
+
+static void
+print_rules(struct ask *ask, struct explanation *e)
+{
+	for (size_t i = 0; i < e->rules.n_matched; i++)
+		if (!is_in_answer(&e->answer, e->rules.items[i].rule))
+			ask_print_rule(ask, "match", e->rules.items[i].rule);
+	print_near(ask, e);
+	print_together(ask, e);
+	print_beginnings(ask, e);
+	if (e->rules.incomplete)
+		cli_line(stdout, "note   not all rules were looked at: the patterns take too many "
+				 "steps for this path");
+	if (e->answer.suggestion) {
+		cli_line(stdout, "write  a policy file needs this rule, or a wider one:");
+		cli_line(stdout, "       %s", e->answer.suggestion);
 	}
+}
+
+static void
+print_object(const struct object *object)
+{
+	_cleanup_free_ char *text = object_text(object);
+
+	if (!text)
+		return;
+	cli_line(stdout, "file   %s", text);
+	if (object->real && object->refused)
+		cli_line(stdout, "       the real path to ask for is %s", object->real);
+}
+
+/* --- JSON -------------------------------------------------------------------------------- */
+
+static json_t *
+near_json(struct ask *ask, struct explanation *e, const struct near_rule *near)
+{
+	json_t *object = ask_rule_json(ask, near->rule);
+	json_t *failed = cli_json_array(), *reasons = cli_json_array();
+
+	for (int k = 0; k < NEAR_CLAUSES_N; k++) {
+		_cleanup_free_ char *reason = NULL;
+
+		if (!(near->failed & 1u << k))
+			continue;
+		reason = near_reason(ask, &e->rules, e->answer.verbs, near->rule, 1u << k);
+		cli_json_add(failed, cli_json_text(near_clause_names[k]));
+		cli_json_add(reasons, cli_json_text(reason));
+	}
+	cli_json_put(object, "failed", failed);
+	cli_json_put(object, "reasons", reasons);
+	return object;
+}
+
+static json_t *
+rules_json(struct ask *ask, const uint32_t *rules, size_t n)
+{
+	json_t *array = cli_json_array();
+
+	for (size_t i = 0; i < n; i++)
+		cli_json_add(array, ask_rule_json(ask, rules[i]));
+	return array;
+}
+
+static void
+put_explanation(struct ask *ask, struct explanation *e, json_t *object)
+{
+	json_t *matched = cli_json_array(), *near = cli_json_array();
+
+	for (size_t i = 0; i < e->rules.n_matched; i++)
+		cli_json_add(matched, ask_rule_json(ask, e->rules.items[i].rule));
+	for (size_t i = e->rules.n_matched; i < e->shown; i++)
+		cli_json_add(near, near_json(ask, e, &e->rules.items[i]));
+	answer_json(ask, &e->answer, object);
+	cli_json_put(object, "matched", matched);
+	cli_json_put(object, "near", near);
+	cli_json_put(object, "near_more", cli_json_integer((json_int_t)(e->rules.n - e->shown)));
+	cli_json_put(object, "together", rules_json(ask, e->pair, e->together ? 2 : 0));
+	cli_json_put(object, "begin", cli_json_text(e->begin));
+	cli_json_put(object, "beginnings", rules_json(ask, e->beginnings, e->n_beginnings));
+	cli_json_put(object, "incomplete", cli_json_bool(e->rules.incomplete));
+}
+
+/* --- both -------------------------------------------------------------------------------- */
+
+static int
+explain_json(struct ask *ask, struct explanation *all, size_t n, const struct object *there)
+{
+	json_t *object, *list = cli_json_array();
+	bool allowed = true;
+
+	for (size_t i = 0; i < n; i++)
+		allowed &= all[i].answer.decision.verdict == POLICY_ALLOW;
+	object = ask_json(ask, allowed);
+	cli_json_put(object, "object", object_json(there));
+	for (size_t i = 0; ask->each && i < n; i++) {
+		json_t *one = cli_json_object();
+
+		put_explanation(ask, &all[i], one);
+		cli_json_add(list, one);
+	}
+	if (ask->each) {
+		cli_json_put(object, "each", list);
+	} else {
+		put_explanation(ask, &all[0], object);
+		json_decref(list);
+	}
+	cli_json_print(object);
+	return allowed ? CLI_YES : CLI_NO;
+}
+
+static int
+explain_text(struct ask *ask, struct explanation *all, size_t n, const struct object *there)
+{
+	bool allowed = true;
+
+	/* All verdicts come first. */
+	for (size_t i = 0; i < n; i++) {
+		allowed &= all[i].answer.decision.verdict == POLICY_ALLOW;
+		if (ask->each)
+			printf("%-7s ", policy_verb_names[i]);
+		answer_print(ask, &all[i].answer, ask->each);
+	}
+	print_object(there);
+	for (size_t i = 0; i < n; i++) {
+		if (ask->each) {
+			printf("\n%s:\n", policy_verb_names[i]);
+			answer_print(ask, &all[i].answer, false);
+		}
+		print_rules(ask, &all[i]);
+	}
+	return allowed ? CLI_YES : CLI_NO;
+}
+
+int
+cli_explain(const struct cli_args *args)
+{
+	struct explanation all[POLICY_VERBS_N];
+	struct object there = {0};
+	struct ask ask;
+	size_t n = 0;
+	int r = ask_start(args, &ask);
+
+	for (unsigned i = 0; r == CLI_YES && i < POLICY_VERBS_N && (ask.each || n == 0); i++)
+		all[n++] = explanation_find(&ask, ask.each ? 1u << i : ask.verbs,
+					    args->value[CLI_ALL] != NULL);
+	if (r == CLI_YES) {
+		object_look(&ask, all[0].answer.verbs, all[0].answer.allows, all[0].answer.n_allows,
+			    &there);
+		r = ask.json ? explain_json(&ask, all, n, &there)
+			     : explain_text(&ask, all, n, &there);
+	}
+	while (n > 0)
+		explanation_clear(&all[--n]);
+	object_clear(&there);
+	ask_clear(&ask);
+	return r;
 }

@@ -14,6 +14,16 @@
 #define ADMIN   (CLI_TAKES(CLI_SOCKET) | CLI_TAKES(CLI_ADMIN))
 #define OFFLINE (CLI_TAKES(CLI_POLICY))
 
+#define QUESTION (OFFLINE | CLI_TAKES(CLI_JSON) | CLI_TAKES(CLI_ON))
+#define QUESTION_HELP                                                                              \
+	"WHO is a peer: user:NAME, group:NAME, unit:NAME.service and label:TEXT, joined\n"         \
+	"with '+', or 'any', of whom nothing is known. Users and groups may be numbers.\n"         \
+	"A user brings the groups of the system's database unless groups are named.\n"             \
+	"VERBS is a comma list of read, write, create, stat, list, which one rule has\n"           \
+	"to allow together; 'any' asks for each by itself.\n"                                      \
+	"Reads policy files, needs no broker.\n"                                                   \
+	"Exit: 0 allowed, 1 denied, 2 usage or policy error."
+
 const struct cli_command cli_commands[] = {
 	{
 		.name = "cat",
@@ -46,9 +56,11 @@ const struct cli_command cli_commands[] = {
 		.operands = "[FILE|DIR]...",
 		.summary = "Look for errors in policy files",
 		.help = "Compiles files and directories as one policy, without a broker; without\n"
-			"arguments those of the system.\n"
+			"arguments those of the system. Warns of rules that do nothing, or less\n"
+			"than they seem to. A symbolic link where a pattern begins is an error\n"
+			"for root, a warning for others.\n"
 			"Exit: 0 no errors, 2 errors or usage.",
-		.options = OFFLINE,
+		.options = OFFLINE | CLI_TAKES(CLI_JSON),
 		.most = -1,
 		.run = cli_check,
 	},
@@ -56,15 +68,23 @@ const struct cli_command cli_commands[] = {
 		.name = "can",
 		.operands = "WHO VERBS PATH",
 		.summary = "Ask what the policy decides, and by which rule",
-		.help = "WHO is a peer: user:NAME and group:NAME, joined with '+'; names may\n"
-			"be numbers. A user brings the groups of the system's database unless\n"
-			"groups are named. VERBS is a comma list of read, write, create, stat,\n"
-			"list. Reads policy files, needs no broker.\n"
-			"Exit: 0 allowed, 1 denied, 2 usage or policy error.",
-		.options = OFFLINE,
+		.help = QUESTION_HELP,
+		.options = QUESTION,
 		.least = 3,
 		.most = 3,
 		.run = cli_can,
+	},
+	{
+		.name = "explain",
+		.operands = "WHO VERBS PATH",
+		.summary = "Say why: the rules that decide, match, or nearly do",
+		.help = "First the answer of 'can', then every other rule that matches, then near\n"
+			"misses: each clause that does not hold, and what to "
+			"write.\n" QUESTION_HELP,
+		.options = QUESTION | CLI_TAKES(CLI_ALL),
+		.least = 3,
+		.most = 3,
+		.run = cli_explain,
 	},
 	{
 		.name = "status",

@@ -1,41 +1,25 @@
 /* SPDX-License-Identifier: MIT */
+#include "rules.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "cli.h"
-#include "rules.h"
+#include "json.h"
+#include "policy/codes.h"
+#include "policy/report.h"
 #include "text.h"
 
 static const char *const system_directories[] = {
 	POLICY_DIRECTORIES,
 };
 
-struct sources {
-	struct policy_files files;
-	struct policy_source *list;
-	size_t n; /* as many of list as were read */
-};
-
-static void
-sources_clear(struct sources *s)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		char *text = (char *)(uintptr_t)s->list[i].text;
-
-		free(text);
-	}
-	free(s->list);
-	policy_files_close(&s->files);
-}
-
-/* Errors that the policy's own code did not count. */
 static void
 add_error(struct policy_diag *diag, const char *path, int error)
 {
-	cli_error("%s: %s", path, strerror(error));
-	diag->errors++;
+	policy_diag_file(diag, POLICY_CODE_CANNOT_OPEN, POLICY_ERROR, path, strerror(error), NULL);
 }
 
 /* Directories first, in their order, as the daemon takes them; then single files. */
@@ -73,27 +57,33 @@ open_files(const char *const *paths, size_t n, struct policy_diag *diag, struct 
 }
 
 static void
-read_files(struct sources *s, struct policy_diag *diag)
+read_files(struct rules *rules)
 {
-	s->list = cli_resize(NULL, s->files.n, sizeof(*s->list));
-	for (size_t i = 0; i < s->files.n; i++) {
-		const struct policy_file *file = &s->files.files[i];
+	rules->sources = cli_resize(NULL, rules->files.n, sizeof(*rules->sources));
+	rules->texts = cli_resize(NULL, rules->files.n, sizeof(*rules->texts));
+	for (size_t i = 0; i < rules->files.n; i++) {
+		const char *path = rules->files.files[i].path;
 		char *text = NULL;
 		size_t size = 0;
-		int r = policy_file_read(file->fd, POLICY_FILE_BYTES_MAX, &text, &size);
+		int r = policy_file_read(rules->files.files[i].fd, POLICY_FILE_BYTES_MAX, &text,
+					 &size);
 
-		if (r < 0)
-			add_error(diag, file->path, -r);
-		else
-			s->list[s->n++] = (struct policy_source){file->path, text, size};
+		if (r < 0) {
+			add_error(&rules->diag, path, -r);
+			continue;
+		}
+		rules->sources[rules->n_sources] = (struct policy_source){path, text, size};
+		rules->texts[rules->n_sources++] =
+			(struct rules_text){.shown = cli_escape(path, strlen(path))};
 	}
 }
 
 static void
-compile(struct sources *s, struct rules *rules)
+compile(struct rules *rules, unsigned flags)
 {
 	size_t size = 0;
-	int r = policy_compile(s->list, s->n, 0, &rules->diag, &rules->bytes, &size);
+	int r = policy_compile(rules->sources, rules->n_sources, flags, &rules->diag, &rules->bytes,
+			       &size);
 
 	if (r < 0) {
 		if (r != -EBADMSG)
@@ -105,36 +95,174 @@ compile(struct sources *s, struct rules *rules)
 		add_error(&rules->diag, "compiled policy", -r);
 }
 
-bool
-rules_would_compile(const char *rule)
-{
-	struct policy_diag diag = {0};
-	_cleanup_free_ char *text = cli_format("policy 1\n%s\n", rule);
-	struct policy_source source = {"", text, strlen(text)};
-	_cleanup_free_ void *bytes = NULL;
-	size_t size = 0;
-
-	return policy_compile(&source, 1, 0, &diag, &bytes, &size) == 0;
-}
-
 int
-rules_load(const char *const *paths, size_t n, struct rules *ret_rules)
+rules_load(const char *const *paths, size_t n, unsigned flags, bool json, struct rules *ret_rules)
 {
-	struct sources s = {0};
-
-	*ret_rules = (struct rules){.diag.out = stderr};
-	open_files(paths, n, &ret_rules->diag, &s.files);
-	read_files(&s, &ret_rules->diag);
-	ret_rules->n_files = s.files.n;
-	compile(&s, ret_rules);
-	sources_clear(&s);
+	*ret_rules = (struct rules){.diag = {.out = stderr, .json = json}};
+	if (json) {
+		ret_rules->diag.out = open_memstream(&ret_rules->json, &ret_rules->json_size);
+		if (!ret_rules->diag.out)
+			cli_out_of_memory();
+	}
+	open_files(paths, n, &ret_rules->diag, &ret_rules->files);
+	read_files(ret_rules);
+	ret_rules->n_files = ret_rules->files.n;
+	compile(ret_rules, flags);
 	return ret_rules->image && ret_rules->diag.errors == 0 ? 0 : -EBADMSG;
 }
 
 void
 rules_clear(struct rules *rules)
 {
-	rules->image = policy_image_free(rules->image);
+	for (size_t i = 0; i < rules->n_sources; i++) {
+		char *text = (char *)(uintptr_t)rules->sources[i].text;
+
+		free(text);
+		free(rules->texts[i].shown);
+		free(rules->texts[i].lines);
+	}
+	free(rules->sources);
+	free(rules->texts);
+	if (rules->diag.json && rules->diag.out)
+		fclose(rules->diag.out);
+	free(rules->json);
+	policy_files_close(&rules->files);
+	policy_image_free(rules->image);
 	free(rules->bytes);
-	rules->bytes = NULL;
+	*rules = (struct rules){0};
+}
+
+json_t *
+rules_messages(struct rules *rules)
+{
+	json_t *messages = cli_json_array();
+
+	if (!rules->diag.json)
+		return messages;
+	if (fflush(rules->diag.out) != 0)
+		cli_out_of_memory();
+	for (size_t at = 0; at < rules->json_size;) {
+		size_t n = strcspn(rules->json + at, "\n");
+		json_t *message = json_loadb(rules->json + at, n, 0, NULL);
+
+		cli_json_add(messages, message ?: cli_json_bytes(rules->json + at, n));
+		at += n + 1;
+	}
+	return messages;
+}
+
+/* --- lines ------------------------------------------------------------------------------- */
+
+static void
+index_lines(struct rules_text *text, const struct policy_source *source)
+{
+	size_t room = 0;
+
+	for (size_t at = 0; at < source->size;) {
+		const char *newline = memchr(source->text + at, '\n', source->size - at);
+
+		if (text->n_lines + 1 >= room) {
+			room = room * 2 + 64;
+			text->lines = cli_resize(text->lines, room, sizeof(*text->lines));
+		}
+		text->lines[text->n_lines++] = at;
+		at = newline ? (size_t)(newline - source->text) + 1 : source->size;
+	}
+	if (text->n_lines > 0)
+		text->lines[text->n_lines] = source->size;
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n';
+}
+
+struct rules_line
+rules_line(struct rules *rules, const char *file, uint32_t line)
+{
+	struct rules_line found = {.whole = "", .text = ""};
+	struct rules_text *text = NULL;
+	size_t end;
+
+	for (size_t i = 0; i < rules->n_sources && !text; i++)
+		if (strcmp(rules->texts[i].shown, file) == 0) {
+			text = &rules->texts[i];
+			found.source = i;
+		}
+	if (!text)
+		return found;
+	if (!text->lines)
+		index_lines(text, &rules->sources[found.source]);
+	if (line == 0 || line > text->n_lines)
+		return found;
+
+	found.whole = found.text = rules->sources[found.source].text + text->lines[line - 1];
+	end = text->lines[line] - text->lines[line - 1];
+	found.whole_length = end > 0 && found.whole[end - 1] == '\n' ? end - 1 : end;
+	while (end > 0 && is_blank(found.text[0])) {
+		found.text++;
+		end--;
+	}
+	while (end > 0 && is_blank(found.text[end - 1]))
+		end--;
+	found.length = end;
+	return found;
+}
+
+bool
+rules_next_word(const char *line, size_t length, size_t *at, size_t *ret_start)
+{
+	size_t i = *at;
+	bool plain; /* no target: quotes count */
+
+	while (i < length && is_blank(line[i]))
+		i++;
+	if (i == length || line[i] == '#')
+		return false;
+	*ret_start = i;
+	plain = line[i] != '/' && line[i] != '@';
+	for (; i < length && !is_blank(line[i]); i++) {
+		const char *close;
+
+		if (!plain || line[i] != '"' || i == *ret_start || line[i - 1] != '=')
+			continue;
+		close = memchr(line + i + 1, '"', length - i - 1);
+		i = close ? (size_t)(close - line) : length - 1;
+	}
+	*at = i;
+	return true;
+}
+
+/* --- small ones -------------------------------------------------------------------------- */
+
+struct policy_image *
+rules_compile_text(const char *text, size_t size, void **ret_bytes)
+{
+	const struct policy_source source = {"", text, size};
+	struct policy_diag quiet = {0};
+	struct policy_image *image = NULL;
+	void *bytes = NULL;
+	size_t n = 0;
+
+	if (policy_compile(&source, 1, 0, &quiet, &bytes, &n) < 0)
+		return NULL;
+	if (policy_image_from_memory(bytes, n, &image) < 0) {
+		free(bytes);
+		return NULL;
+	}
+	*ret_bytes = bytes;
+	return image;
+}
+
+bool
+rules_would_compile(const char *rule)
+{
+	_cleanup_free_ char *text = cli_format("policy 1\n%s\n", rule);
+	_cleanup_free_ void *bytes = NULL;
+	struct policy_image *image = rules_compile_text(text, strlen(text), &bytes);
+	bool compiles = image != NULL;
+
+	policy_image_free(image);
+	return compiles;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A policy that is compiled in this process. */
+/* A policy that is compiled in this process, and the text that it was made of. */
 #pragma once
+
+#include <jansson.h>
 
 #include "policy/dropin.h"
 #include "policy/policy.h"
@@ -8,21 +10,56 @@
 /* What to say when there is not one file. */
 #define RULES_NONE "no policy file: everything is denied"
 
+/* A file that was read. */
+struct rules_text {
+	char *shown; /* its name, as the image and messages have it */
+	/* Where each line begins, and the end of the text; NULL: nobody has asked yet. */
+	size_t *lines;
+	size_t n_lines;
+};
+
 struct rules {
 	size_t n_files;
 	struct policy_diag diag; /* counts */
 	void *bytes;
 	struct policy_image *image; /* NULL when there were errors */
+	struct policy_files files;
+	struct policy_source *sources; /* those files that could be read */
+	struct rules_text *texts;      /* of each source */
+	size_t n_sources;
+	char *json; /* messages, an object a line, when they do not go to stderr */
+	size_t json_size;
 };
 
 /*
  * Compile what paths (files and directories) hold as one set, or with n 0 the system's directories.
- * Diagnostics go to stderr. Always to be followed by rules_clear(). Returns 0; -EBADMSG when the
- * policy has an error or cannot be read, which was said.
+ * flags: enum policy_compile_flags. Diagnostics go to stderr or, if json, are kept for
+ * rules_messages(). Always to be followed by rules_clear(). Returns 0; -EBADMSG when the policy has
+ * an error or cannot be read, which was reported.
  */
-int rules_load(const char *const *paths, size_t n, struct rules *ret_rules);
+int rules_load(const char *const *paths, size_t n, unsigned flags, bool json,
+	       struct rules *ret_rules);
 
 void rules_clear(struct rules *rules);
 
-/* Is this line a rule that the language of this version has? */
+/* All messages so far, an array. */
+json_t *rules_messages(struct rules *rules);
+
+/* A line of a file that the image names, without blanks around it; "" when there is none. */
+struct rules_line {
+	size_t source;
+	const char *whole; /* with blanks */
+	size_t whole_length;
+	const char *text;
+	size_t length;
+};
+struct rules_line rules_line(struct rules *rules, const char *file, uint32_t line);
+
+/* The word at *at or behind it, which is moved behind the word. False: there is none. */
+bool rules_next_word(const char *line, size_t length, size_t *at, size_t *ret_start);
+
+/* Compile a policy without a file; NULL when it has an error. *ret_bytes: to be freed after it. */
+struct policy_image *rules_compile_text(const char *text, size_t size, void **ret_bytes);
+
+/* Is this line a rule that compiles? */
 bool rules_would_compile(const char *rule);

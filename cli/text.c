@@ -7,8 +7,8 @@
 #include "policy/policy.h"
 #include "text.h"
 
-static _Noreturn void
-out_of_memory(void)
+_Noreturn void
+cli_out_of_memory(void)
 {
 	fputs("fdbroker: out of memory\n", stderr);
 	_exit(CLI_NO);
@@ -21,7 +21,7 @@ cli_resize(void *pointer, size_t n, size_t size)
 	void *p = reallocarray(pointer, n ? n : 1, size);
 
 	if (!p)
-		out_of_memory();
+		cli_out_of_memory();
 	return p;
 }
 
@@ -30,7 +30,7 @@ static char *__attribute__((format(printf, 1, 0))) format_list(const char *forma
 	char *text = NULL;
 
 	if (vasprintf(&text, format, list) < 0)
-		out_of_memory();
+		cli_out_of_memory();
 	return text;
 }
 
@@ -53,10 +53,10 @@ cli_escape(const char *bytes, size_t n)
 	FILE *out = open_memstream(&text, &size);
 
 	if (!out)
-		out_of_memory();
+		cli_out_of_memory();
 	policy_escape(out, bytes, n, true);
 	if (fclose(out) != 0)
-		out_of_memory();
+		cli_out_of_memory();
 	return text;
 }
 

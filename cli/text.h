@@ -11,11 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static inline void
-cli_freep(void *pointer)
-{
-	free(*(void **)pointer);
-}
+#include "policy/util.h" /* _cleanup_free_ */
 
 static inline void
 cli_closep(const int *fd)
@@ -24,9 +20,9 @@ cli_closep(const int *fd)
 		close(*fd);
 }
 
-#define _cleanup_(function) __attribute__((cleanup(function)))
-#define _cleanup_free_      _cleanup_(cli_freep)
-#define _cleanup_close_     _cleanup_(cli_closep)
+#define _cleanup_close_ _cleanup_(cli_closep)
+
+_Noreturn void cli_out_of_memory(void);
 
 /* Format, escape, write. cli_line ends the line, cli_error begins it with "fdbroker: " too. */
 void cli_text(FILE *out, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -80,7 +80,10 @@
 	X(73, NOTE, NOT_REVIEWED, "not every pair of rules was compared: %")                       \
 	X(74, ERROR, CLASS, "'%' is not a character class")                                        \
 	X(75, ERROR, BRACES, "'%' is not a list of alternatives")                                  \
-	X(76, ERROR, VARIABLE, "unknown variable '%'")
+	X(76, ERROR, VARIABLE, "unknown variable '%'")                                             \
+	X(77, ERROR, LINKED, "there is a symbolic link in the path of this rule: %")               \
+	X(78, WARNING, LINKED_HERE, "there is a symbolic link in the path of this rule, here: %")  \
+	X(79, NOTE, ABSENT, "this rule begins with what does not exist: %")
 
 enum policy_code {
 #define X(number, severity, name, message) POLICY_CODE_##name = number,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Growing arrays and clean-up, for policy/ only. */
+/* Growing arrays and clean-up, for policy/ and cli/ only. */
 #pragma once
 
 #include <errno.h>

@@ -1,29 +1,309 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What a refusal says, with a real broker: the question that it proposes is one to that broker's policy.
-. "$(dirname "$0")/../lib.sh"
-needs_root
+# explain: the deciding rule, what else matched, what nearly did and which clause failed.
+# shellcheck disable=SC2154,SC2016
+. "$(dirname "$0")/tap.sh"
 
-mkdir -m 700 "$T/data"
-echo text >"$T/data/file"
-mkfifo "$T/data/fifo"
-policy 10-test.policy <<EOF
+f=$scratch/a.policy
+cat >"$f" <<'END'
 policy 1
-allow user:$A read $T/data/** except $T/data/file
-EOF
-start_broker
+subject web = user:4242+unit:nginx.service
+subject ops = group:777|user:4243+unit:ops.service|label:ops_t+group:778
+set @private = /e/private/** /e/k*y
+set @private2 = /e/other
+allow user:4242 read  /v/both
+allow user:4242 write /v/both
+allow user:4242 read,stat /v/one
+allow user:4242 read  /d/**
+allow user:4242 read  /d/.ok/** hidden
+allow user:4242 read  /e/**  except /e/plain /e/q="z /e/zz @private @private2 # why: "except /e/no"
+allow user:4242 read  /u/**  until=2024-02-29
+allow web       read  /w/**
+allow ops       read  /o/**
+allow user:0|user:4242 read,write /home/${user}/** /n/x${uid}y/*
+allow user:4242 read,write /m/**
+deny  any       write /m/**/locked   id=locked because="nobody changes it"
+allow any       read  /m/**
+deny  user:4243 read  /m/**
+allow user:4242+group:777 list /o/**  except /o/x
+allow user:4242 read /long/er/than/others/a
+allow user:4242 read /long/other /long/q1 /long/q2 /long/q3 /long/q4 /long/q5 /long/q6 /long/q7 /long/q8
+END
 
-says() { as "$1" "$BUILD/fdbroker" cat "$2" 2>&1; }
+# explains NAME STATUS OUTPUT ARGUMENT...: all of standard output.
+explains() {
+	local name=$1 wanted=$2 text=$3
+	shift 3
+	exits "$name" "$wanted" explain --policy "$f" "$@"
+	ok "$name: the output" is "$out" "$text"
+}
+# rule N: as it is shown.
+rule() { printf '%s:%d  %s' "$f" "$1" "$(sed -n "$1p" "$f")"; }
+missing() { echo "file   $1 does not exist"; }
+write() { printf 'write  a policy file needs this rule, or a wider one:\n       %s' "$1"; }
+regular='       it must be a regular file
+       each directory above it must belong to root or to its owner, and group and others must not write there
+       no symbolic link may be in the path'
 
-refusal=$(says $A "$T/data/file")
-has "a refusal names both reasons" "$T/data/file: the broker's policy does not allow it, or it is no regular file; " "$refusal"
-has "the question names directories" "fdbroker can --policy DIR user:$A\\+group:$A read $T/data/file " "$refusal"
-command=$(sed -n "s/.*broker's: '\(.*\)' names each DIR).*/\1/p" <<<"$refusal")
-is "where they are is shown by" "fdbroker --socket $T/socket status" "$command"
-has "it names them" "^ +$T/policy$" "$(eval "$command")"
-question=$(sed -n "s/.*can ask: \(fdbroker can .*\) (the policy.*/\1/p" <<<"$refusal")
-has "the question gets the broker's answer" '^deny ' "$(eval "${question/DIR/$T/policy}" 2>&1)"
-has "a FIFO is refused with the same words" "or it is no regular file" "$(says $A "$T/data/fifo")"
-has "and the question tells why" "fifo is a FIFO: the broker will not give it" "$(fdbroker can --policy "$T/policy" user:$A read "$T/data/fifo" 2>&1)"
+explains 'an allow' 0 "allow  $(rule 10)
+$regular
+$(missing /d)
+near   $(rule 9)
+       dot: a wildcard does not take names that begin with a dot: write the dot in the pattern, or add 'hidden'" user:4242 read /d/.ok/x
+explains 'verbs, and two rules together' 1 "deny   no rule allows it
+$(missing /v)
+near   $(rule 6)
+       verbs: the rule lists read; the request also needs write
+near   $(rule 7)
+       verbs: the rule lists write; the request also needs read
+note   $f:6 and $f:7 list all verbs together, but one rule must
+$(write 'allow user:4242 read,write /v/both')" user:4242 read,write /v/both
+explains 'verbs, three' 1 "deny   no rule allows it
+$(missing /v)
+near   $(rule 6)
+       verbs: the rule lists read; the request also needs write,create
+near   $(rule 7)
+       verbs: the rule lists write; the request also needs read,create
+$(write 'allow user:4242 read,write,create /v/both')" user:4242 read,write,create /v/both
+explains 'read covers stat' 0 "allow  $(rule 6)
+       each directory above it must belong to root or to its owner, and group and others must not write there
+       no symbolic link may be in the path
+$(missing /v)
+near   $(rule 7)
+       verbs: the rule lists write; the request needs stat" user:4242 stat /v/both
+explains 'a dot name' 1 "deny   no rule allows it
+$(missing /d)
+near   $(rule 9)
+       dot: a wildcard does not take names that begin with a dot: write the dot in the pattern, or add 'hidden'
+$(write 'allow user:4242 read /d/a/.no')" user:4242 read /d/a/.no
+explains 'without the dot' 0 "allow  $(rule 9)
+$regular
+$(missing /d)" user:4242 read /d/a/no
+for excepted in '/e/plain /e/plain' '/e/private/a/b /e/private/** of @private' '/e/key /e/k*y of @private' \
+	'/e/other /e/other of @private2' '/e/zz /e/zz'; do
+	explains "except: $excepted" 1 "deny   no rule allows it
+$(missing /e)
+near   $(rule 11)
+       except: its own 'except' takes this path away: ${excepted#* }
+$(write "allow user:4242 read ${excepted%% *}")" user:4242 read "${excepted%% *}"
+done
+exits 'not excepted: what stands in a comment' 0 explain --policy "$f" user:4242 read /e/no
+exits 'both: a dot name that is excepted' 1 explain --policy "$f" user:4242 read /e/private/.x
+ok 'both are named' is "$(grep -c '^       \(dot\|except\): ' <<<"$out")" 2
+explains 'until' 1 "deny   no rule allows it
+$(missing /u)
+near   $(rule 12)
+       until: over since the end of 2024-02-29 (UTC): give 'until' a later day
+$(write 'allow user:4242 read /u/x')" user:4242 read /u/x
+explains 'on its last day' 0 "allow  $(rule 12)
+$regular
+       the rule ends after 2024-02-29 (UTC)
+$(missing /u)" --on 2024-02-29 user:4242 read /u/x
+explains 'who: a part is missing' 1 "deny   no rule allows it
+$(missing /w)
+near   $(rule 13)
+       who: this peer is not unit:nginx.service
+$(write 'allow user:4242 read /w/x')" user:4242 read /w/x
+explains 'who: another user' 1 "deny   no rule allows it
+$(missing /w)
+near   $(rule 13)
+       who: this peer is not user:4242
+$(write 'allow user:4243+unit:nginx.service read /w/x')" user:4243+unit:nginx.service read /w/x
+exits 'who: all is there' 0 explain --policy "$f" user:4242+unit:nginx.service read /w/x
+explains 'who: the nearest alternative' 1 "deny   no rule allows it
+$(missing /o)
+near   $(rule 14)
+       who: this peer is not unit:ops.service, the nearest of the rule's 3 alternatives
+near   $(rule 20)
+       who: this peer is not user:4242+group:777
+       verbs: the rule lists list; the request needs read
+       except: its own 'except' takes this path away: /o/x
+$(write 'allow user:4243+group:778 read /o/x')" user:4243+group:778 read /o/x
+exits 'who: an alternative that holds' 0 explain --policy "$f" label:ops_t+group:778 read /o/x
+explains 'user: no name' 1 "deny   no rule allows it
+$(missing /home/alice)
+near   $(rule 15)
+       user: the path is not this peer's: \${uid} is 4242, and \${user} matches nothing: the uid has no name in the system's database
+$(write 'allow user:4242 read /home/alice/x')" user:4242 read /home/alice/x
+explains 'user: another name' 1 "deny   no rule allows it
+$(missing /home/alice)
+near   $(rule 15)
+       user: the path is not this peer's: \${user} is root, \${uid} is 0
+$(write 'allow user:0 read /home/alice/x')" user:0 read /home/alice/x
+explains 'user: no user' 1 "deny   no rule allows it
+$(missing /n)
+near   $(rule 15)
+       who: this peer is not $(getent passwd 0 | sed 's/\([^:]*\):.*/user:\1/'), the nearest of the rule's 2 alternatives
+       user: \${user} and \${uid} match nothing: WHO names no user
+$(write 'allow any read /n/x17y/z')" any read /n/x17y/z
+exits 'user: the name' 0 explain --policy "$f" user:0 read /home/root/x
+exits 'user: the number' 0 explain --policy "$f" user:4242 read /n/x4242y/z
+explains 'a deny, and what it took it from' 1 "deny   $(rule 17)
+       id: locked
+       because: nobody changes it
+$(missing /m)
+match  $(rule 16)
+near   $(rule 18)
+       verbs: the rule lists read; the request also needs write
+near   $(rule 19)
+       who: this peer is not user:4243" user:4242 read,write /m/a/locked
+explains 'an allow, and others' 0 "allow  $(rule 16)
+$regular
+$(missing /m)
+match  $(rule 18)
+near   $(rule 17)
+       verbs: the rule denies write; the request is read
+near   $(rule 19)
+       who: this peer is not user:4243" user:4242 read /m/a/locked
+explains 'no pattern, but a beginning' 1 "deny   no rule allows it
+$(missing /long)
+near   no pattern matches this path; patterns that begin with /long/er:
+       $(rule 21)
+$(write 'allow user:4242 read /long/er/x')" user:4242 read /long/er/x
+explains 'half a component is no beginning' 1 "deny   no rule allows it
+$(missing /longer)
+near   no pattern matches this path, and none begins as it does
+$(write 'allow user:4242 read /longer/x')" user:4242 read /longer/x
+explains 'any verb' 1 "read    allow  $(rule 8)
+write   deny   no rule allows it
+create  deny   no rule allows it
+stat    allow  $(rule 8)
+list    deny   no rule allows it
+$(missing /v)
 
-finished
+read:
+allow  $(rule 8)
+$regular
+
+write:
+deny   no rule allows it
+near   $(rule 8)
+       verbs: the rule lists read,stat; the request needs write
+$(write 'allow user:4242 write /v/one')
+
+create:
+deny   no rule allows it
+near   $(rule 8)
+       verbs: the rule lists read,stat; the request needs create
+$(write 'allow user:4242 create /v/one')
+
+stat:
+allow  $(rule 8)
+       each directory above it must belong to root or to its owner, and group and others must not write there
+       no symbolic link may be in the path
+
+list:
+deny   no rule allows it
+near   $(rule 8)
+       verbs: the rule lists read,stat; the request needs list
+$(write 'allow user:4242 list /v/one')" user:4242 any /v/one
+
+# Many near misses: the best come first, the rest is counted.
+many=$scratch/many.policy
+{
+	echo 'policy 1'
+	for i in {1..30}; do echo "allow user:$((5000 + i)) write /x/**"; done
+	echo 'allow user:6000 read /x/*'
+} >"$many"
+exits 'many near misses' 1 explain --policy "$many" user:4242 read /x/y
+ok 'twenty are shown' test "$(grep -c '^near' <<<"$out")" -eq 20
+ok 'the best first' is "$(grep -m1 '^near' <<<"$out")" "near   $many:32  allow user:6000 read /x/*"
+ok 'the rest is counted' has "$out" '       11 more near misses; --all shows them'
+exits 'all of them' 1 explain --all --policy "$many" user:4242 read /x/y
+ok 'all are shown' test "$(grep -c '^near' <<<"$out")" -eq 31
+ok 'none is left' lacks "$out" 'more near misses'
+exits 'as JSON' 1 explain --json --policy "$many" user:4242 read /x/y
+member 'twenty' 20 near '[]'
+member 'the rest' 11 near_more
+exits 'all as JSON' 1 explain --json --all --policy "$many" user:4242 read /x/y
+member 'all' 31 near '[]'
+member 'none is left' 0 near_more
+
+# What is there.
+there=$(cd "$scratch" && pwd -P)/there
+mkdir -p "$there/dir"
+touch "$there/file"
+mkfifo "$there/fifo"
+ln -s dir "$there/link"
+printf 'policy 1\nallow any read %s/f*\n' "$there" >"$scratch/there.policy"
+there() {
+	exits "there: $1" "$3" explain --policy "$scratch/there.policy" any "$4" "$there/$1"
+	ok "there: $1: $2" is "$(grep -A1 '^file' <<<"$out" | grep -v '^[a-z]* *[a-z/].*policy:\|^near\|^write')" "${2:+file   $2}"
+}
+there file '' 0 read
+there fifo "$there/fifo is a FIFO: the broker will not give it" 0 read
+there dir "$there/dir is a directory: directories are listed, not opened" 1 read
+there dir '' 1 list
+there link/x "$there/link is a symbolic link: the broker will not give it" 1 read
+touch "$there/dir/x"
+there link/x "$there/link is a symbolic link: the broker will not give it
+       the real path to ask for is $there/dir/x" 1 read
+ok 'no rule that would do nothing is proposed' lacks "$out" write
+there new "$there/new does not exist" 1 read
+there new '' 1 read,create
+
+# JSON.
+exits 'JSON: near misses' 1 explain --json --policy "$f" user:4243+group:778 read /o/x
+ok 'nothing on standard error' test -z "$err"
+member 'verdict' deny verdict
+member 'no rule' null rule
+member 'nothing matched' 0 matched '[]'
+member 'two nearly did' 2 near '[]'
+member 'the first' 14 near 0 line
+member 'its text' "$(sed -n 14p "$f")" near 0 text
+member 'what failed' '["who"]' near 0 failed
+member 'of the second' '["who","verbs","except"]' near 1 failed
+member 'in words' "its own 'except' takes this path away: /o/x" near 1 reasons 2
+member 'what to write' 'allow user:4243+group:778 read /o/x' suggestion
+for miss in 'dot /d/.x' 'until /u/x' 'user /home/alice/x'; do
+	exits "JSON: $miss" 1 explain --json --policy "$f" user:4242 read "${miss#* }"
+	member "JSON: $miss" "[\"${miss% *}\"]" near 0 failed
+done
+exits 'JSON: together' 1 explain --json --policy "$f" user:4242 read,write /v/both
+member 'one' 6 together 0 line
+member 'and another' 7 together 1 line
+exits 'JSON: not together' 1 explain --json --policy "$f" user:4242 read,write,create /v/both
+member 'none' 0 together '[]'
+exits 'JSON: a deny' 1 explain --json --policy "$f" user:4242 read,write /m/a/locked
+member 'it' locked rule id
+member 'it matched' locked matched 0 id
+member 'and an allow' 16 matched 1 line
+exits 'JSON: a beginning' 1 explain --json --policy "$f" user:4242 read /long/er/x
+member 'how long' /long/er begin
+member 'which' 21 beginnings 0 line
+exits 'JSON: a link' 1 explain --json --policy "$scratch/there.policy" any read "$there/link/x"
+member 'its kind' 'symbolic link' object kind
+member 'the real path' "$there/dir/x" object real
+exits 'JSON: any' 1 explain --json --policy "$f" user:4242 any /v/one
+member 'all verdicts' deny verdict
+member 'of read' allow each 0 verdict
+member 'of write' '["verbs"]' each 1 near 0 failed
+exits 'JSON: allowed' 0 explain --json --policy "$f" user:4242 read /v/one
+member 'verdict' allow verdict
+
+# explain and can agree, always; and so does what explain proposes.
+for question in 'user:4242 read /v/both' 'user:4242 read,write /v/both' 'user:4242 read /d/.x' 'any read /m/x' 'user:4243 read /m/x' \
+	'label:ops_t+group:778 read /o/x' 'user:0 read /home/root/.x' 'user:4242 any /m/x'; do
+	read -ra words <<<"$question"
+	run can --policy "$f" "${words[@]}"
+	verdict=${out%%$'\n'*} wanted=$status
+	exits "as can: $question" "$wanted" explain --policy "$f" "${words[@]}"
+	ok 'the same first line' is "${out%%$'\n'*}" "$verdict"
+done
+run explain --policy "$f" user:4242 read,write /v/both
+{ echo 'policy 1' && sed -n 's/^       \(allow .*\)/\1/p' <<<"$out"; } >"$scratch/proposed.policy"
+exits 'the rule that is proposed' 0 explain --policy "$f" --policy "$scratch/proposed.policy" user:4242 read,write /v/both
+
+# Wrong questions.
+printf 'policy 1\nallow any read x\n' >"$scratch/bad.policy"
+exits 'a policy with an error' 2 explain --policy "$scratch/bad.policy" any read /x
+ok 'no verdict then' test -z "$out"
+exits 'bad WHO' 2 explain --policy "$f" root read /x
+exits 'an unknown user' 2 explain --policy "$f" user:no-such-user-here read /x
+exits 'bad verbs' 2 explain --policy "$f" any raed /x
+exits 'a path that is not canonical' 2 explain --policy "$f" any read /x/
+printf 'policy 1\nallow any read /\\x1b*\n' >"$scratch/escape.policy"
+exits 'an escape sequence in the path' 0 explain --policy "$scratch/escape.policy" any read $'/\e[1m'
+ok 'it does not get out' lacks "$out$err" $'\e'
+
+done_testing

@@ -44,7 +44,7 @@ err_has 'the first line is shown' 'bad.policy:2:'
 err_has 'and the second' 'bad.policy:3:'
 exits 'a good and a bad one' 2 check "$p" "$scratch/bad.policy"
 exits 'a file that does not exist' 2 check "$scratch/missing.policy"
-err_has 'it says so' "$scratch/missing.policy: No such file"
+err_has 'it says so' "$scratch/missing.policy: error[P001]: cannot be read: No such file"
 exits 'a directory that does not exist' 2 check --policy "$scratch/missing"
 printf 'policy 1\n\033]0;x\007 any\n' >"$scratch/escape.policy"
 exits 'an escape sequence in a policy' 2 check "$scratch/escape.policy"
@@ -55,10 +55,14 @@ decides() {
 	local name=$1 wanted=$2 text=$3
 	shift 3
 	exits "$name" "$wanted" can --policy "$p" "$@"
-	ok "$name: one line" is "$out" "$text"
+	ok "$name: the first line" is "${out%%$'\n'*}" "$text"
 }
+regular='       it must be a regular file'
+strict='       each directory above it must belong to root or to its owner, and group and others must not write there'
+no_links='       no symbolic link may be in the path'
 allow_data="allow  $p/10-a.policy:2  allow user:4242 read /data/**"
 decides 'an allow' 0 "$allow_data" user:4242 read /data/a/b
+ok 'what the file must be' is "$out" "$allow_data"$'\n'"$regular"$'\n'"$strict"$'\n'"$no_links"
 decides 'a deny' 1 "deny   $p/20-b.policy:2  deny any any /data/secret" user:4242 read /data/secret
 decides 'the default' 1 'deny   no rule allows it' user:4242 read,write /other
 err_has 'how to allow it' 'to let user:4242 read,write /other'
@@ -96,8 +100,9 @@ for path in /plain '/with space' '/a*b' '/[x]{y}' '/#c' $'/\e[1m' '/a\x41' '/${u
 	ok 'no raw escape' lacks "$out$err" $'\e'
 done
 
-for who in '' any root user: user:no-such-user-here group:no-such-group-here user:0+ user:0+user:1 \
-	user:4294967295 user:-1 uid:0 'user:0|user:1' group:0++user:0; do
+for who in '' any+user:0 root user: user:no-such-user-here group:no-such-group-here user:0+ user:0+user:1 \
+	user:4294967295 user:-1 uid:0 'user:0|user:1' group:0++user:0 \
+	unit:nginx 'unit:*.service' unit:a.service+unit:b.service label:a+label:b user:0+any nobody read; do
 	exits "WHO '$who'" 2 can --policy "$p" "$who" read /x
 	ok 'it says why' test -n "$err"
 done
@@ -115,19 +120,42 @@ note() {
 }
 note 'fifo is a FIFO' fifo
 note 'link is a symbolic link' link
-note 'directory is a directory' directory
 note 'dirlink is a symbolic link' dirlink/x
+err_has 'the real path is shown' "fdbroker: the real path to ask for is $kinds/directory/x"
 note '' file
 note '' directory/x
 note '' missing/x
-exits 'a deny says nothing of the kind' 1 can --policy "$p" user:4242 read "$kinds/fifo"
+err_has 'that it is missing is said' "fdbroker: $kinds/missing does not exist"
+note '' directory
+err_has 'a directory is only listed' "fdbroker: $kinds/directory is a directory: directories are listed, not opened"
+exits 'to ask for the status of a directory' 0 can --policy "$scratch/kind" user:4242 stat "$kinds/directory"
+ok 'then nothing is said of it' lacks "$err" 'is a directory'
+printf 'policy 1\nallow any read %s/** type=fifo symlinks=beneath\n' "$kinds" >"$scratch/kind/x.policy"
+note '' fifo
+note '' link
+note 'file is a regular file' file
+printf 'policy 1\ndeny any any %s/**\n' "$kinds" >"$scratch/kind/y.policy"
+exits 'a deny says nothing of the kind' 1 can --policy "$scratch/kind" user:4242 read "$kinds/fifo"
 ok 'nothing is noted' lacks "$err" 'will not give'
+exits 'no rule for a FIFO' 1 can --policy "$p" user:4242 read "$kinds/fifo"
+err_has 'no rule would help' "$kinds/fifo is a FIFO: the broker will not give it"
+exits 'no rule for a file behind a link' 1 can --policy "$p" user:4242 read "$kinds/dirlink/x"
+err_has 'the real path is shown' "fdbroker: the real path to ask for is $kinds/directory/x"
+ok 'no rule that would do nothing is proposed' lacks "$err" 'a policy file needs'
 
-for verbs in '' any reed 'read,' ,read 'read write' READ; do
+for verbs in '' any,read reed 'read,' ,read 'read write' READ; do
 	exits "VERBS '$verbs'" 2 can --policy "$p" user:4242 "$verbs" /x
 done
 exits 'a mistyped verb' 2 can --policy "$p" user:4242 raed /x
 err_has 'did you mean' "did you mean 'read'?"
+exits 'any verb, one is missing' 1 can --policy "$p" group:777 any /srv/x
+ok 'a line each' is "$out" "read    allow  $p/10-a.policy:5  allow group:777 read,list /srv/**
+write   deny   no rule allows it
+create  deny   no rule allows it
+stat    allow  $p/10-a.policy:5  allow group:777 read,list /srv/**
+list    allow  $p/10-a.policy:5  allow group:777 read,list /srv/**"
+printf 'policy 1\nallow user:7 read,write,create,stat,list /all\n' >"$scratch/all.policy"
+exits 'any verb, all are allowed' 0 can --policy "$scratch/all.policy" user:7 any /all
 exits 'a path that is not canonical' 2 can --policy "$p" user:4242 read //data/./x/
 err_has 'the canonical form' '; write /data/x'
 exits 'a path with ..' 2 can --policy "$p" user:4242 read /data/../x
@@ -136,5 +164,205 @@ ok 'no verdict then' test -z "$out"
 err_has 'the errors are shown' 'bad.policy:2:'
 err_has 'where they are' 'which stand above'
 exits 'a policy directory that does not exist' 2 can --policy "$scratch/missing" user:4242 read /x
+
+# Conditions, in words; what is tried after what.
+cat >"$scratch/conditions.policy" <<'END'
+policy 1
+allow user:7 read,write,create,stat /c/*  type=fifo,chr owner=peer strictmodes=sticky symlinks=beneath mode=0640 exec until=2099-12-31 id=first because="the reason"  # text
+allow user:7 read /c/x  owner=user:12345 strictmodes=no
+allow user:7 read /c/x  owner=root
+deny  user:7 read /c/no  id=never because=secret
+END
+exits 'all conditions' 0 can --policy "$scratch/conditions.policy" user:7 read,write,create /c/y
+ok 'all conditions: in words' is "$out" "allow  $scratch/conditions.policy:2  allow user:7 read,write,create,stat /c/*  type=fifo,chr owner=peer strictmodes=sticky symlinks=beneath mode=0640 exec until=2099-12-31 id=first because=\"the reason\"  # text
+       id: first
+       because: the reason
+       it must be a FIFO or a character device
+       it must belong to $(getent passwd 7 | sed 's/\([^:]*\):.*/user:\1/' | grep . || echo user:7)
+       each directory above it must belong to root or to its owner; where others may write, it must be sticky
+       a symbolic link is followed where the policy allows the path that it names
+       it must not be set-user-id or set-group-id, nor have capabilities
+       a new file belongs to the peer, with at most mode 0640
+       it may be executed (exec)
+       the rule ends after 2099-12-31 (UTC)"
+exits 'stat asks for less' 0 can --policy "$scratch/conditions.policy" user:7 stat /c/y
+ok 'the type does not matter' lacks "$out" 'FIFO'
+exits 'several allows' 0 can --policy "$scratch/conditions.policy" user:7 read /c/x
+ok 'the first decides' has "$out" "allow  $scratch/conditions.policy:"
+ok 'the others may' test "$(grep -c "^or     $scratch/conditions.policy:" <<<"$out")" -eq 2
+ok 'each with its own conditions' has "$out" '       it must belong to user:12345'
+ok 'directories of anybody' has "$out" '       the directories above it may belong to anybody (strictmodes=no)'
+exits 'a deny with a reason' 1 can --policy "$scratch/conditions.policy" user:7 read /c/no
+ok 'it is shown' is "$out" "deny   $scratch/conditions.policy:5  deny  user:7 read /c/no  id=never because=secret
+       id: never
+       because: secret"
+
+# Days.
+printf 'policy 1\nallow user:7 read /u until=2024-02-29\n' >"$scratch/until.policy"
+for day in 2024-02-29:0 2024-02-28:0 2024-03-01:1 1970-01-01:0 9999-12-31:1; do
+	exits "on ${day%:*}" "${day#*:}" can --policy "$scratch/until.policy" --on="${day%:*}" user:7 read /u
+done
+exits 'today' 1 can --policy "$scratch/until.policy" user:7 read /u
+for day in '' 2023-02-29 2024-2-29 20240229 tomorrow 2024-02-29x 1969-12-31 '2024-02-29 '; do
+	exits "no day: '$day'" 2 can --policy "$scratch/until.policy" "--on=$day" user:7 read /u
+done
+
+# What a peer can be. Each has a counter-check.
+cat >"$scratch/peer.policy" <<'END'
+policy 1
+allow user:7+unit:borg@*.service read /unit
+allow label:backup_t read /label
+allow any read /any
+allow user:0|user:4242 read /home/${user}/x
+END
+peer() {
+	exits "$2 $3: $1" "$1" can --policy "$scratch/peer.policy" "$2" read "$3"
+}
+peer 0 user:7+unit:borg@home.service /unit
+err_has 'what the broker does with units' "this version of the broker does not ask for units"
+peer 1 user:7+unit:cron.service /unit
+peer 1 user:7 /unit
+ok 'units are not named then' lacks "$err" 'units'
+peer 0 label:backup_t /label
+peer 1 label:backup /label
+peer 0 any /any
+peer 1 any /label
+peer 0 user:0 /home/root/x
+peer 1 user:0 /home/other/x
+peer 1 user:4242 /home/4242/x
+# shellcheck disable=SC2016
+err_has 'why' '${user} matches nothing'
+
+# Too many steps: the answer says so, and what to do.
+{
+	echo 'policy 1'
+	for i in {1..400}; do echo "allow user:7 read /**/a*/**/*b$i*/**/c*/**/x$i"; done
+} >"$scratch/slow.policy"
+slow=/$(printf 'ab%.0sc/ab/' {1..20})x
+slow=${slow%/}
+exits 'a path that takes too many steps' 1 can --policy "$scratch/slow.policy" user:7 read "$slow"
+ok 'that is said' has "$out" 'deny   the patterns take too many steps for this path
+       write fewer'
+
+# Links and missing directories where patterns begin.
+mkdir -p "$scratch/real/sub"
+ln -s real "$scratch/linked"
+ln -s missing "$scratch/broken"
+touch "$scratch/real/file"
+ln -s file "$scratch/real/name"
+chmod 755 "$scratch"
+tree=$(cd "$scratch" && pwd -P)
+cat >"$scratch/links.policy" <<END
+policy 1
+set @links = $tree/linked/in/*
+allow user:7 read  $tree/real/**  $tree/linked/sub/**
+	deny any any @links
+allow user:7 read $tree/real/name
+allow user:7 read $tree/real/name symlinks=beneath
+allow user:7 read $tree/broken/x $tree/linked/\${user}/*
+allow user:7 read $tree/real/\${user}/x $tree/real/later
+allow user:7 read $tree/nowhere/*
+END
+exits 'links' "$((EUID == 0 ? 2 : 0))" check "$scratch/links.policy"
+if [[ $EUID -eq 0 ]]; then
+	ok 'for root they are errors' is "$out" '1 file, 7 rules, 5 errors'
+	link='error[P077]: there is a symbolic link in the path of this rule:'
+else
+	ok 'for others they are warnings' is "$out" '1 file, 7 rules, no errors, 5 warnings'
+	link='warning[P078]: there is a symbolic link in the path of this rule, here:'
+fi
+ok 'all messages' is "$err" "$scratch/links.policy:3:$((${#tree} + 30)): $link $tree/linked
+    3 | allow user:7 read  $tree/real/**  $tree/linked/sub/**
+      | $(printf '%*s' $((${#tree} + 29)) '')^$(printf '%*s' $((${#tree} + 6)) '' | tr ' ' '~')
+      = help: the broker follows no link there: write '$tree/real/sub'
+$scratch/links.policy:4:15: $link $tree/linked
+    4 | 	deny any any @links
+      | 	             ^~~~~~
+      = help: the broker follows no link there: write '$tree/real/in'
+$scratch/links.policy:5:19: $link $tree/real/name
+    5 | allow user:7 read $tree/real/name
+      |                   ^$(printf '%*s' $((${#tree} + 9)) '' | tr ' ' '~')
+      = help: the broker follows no link there: write '$tree/real/file'
+$scratch/links.policy:7:19: $link $tree/broken
+    7 | allow user:7 read $tree/broken/x $tree/linked/\${user}/*
+      |                   ^$(printf '%*s' $((${#tree} + 6)) '' | tr ' ' '~')
+      = help: the broker follows no link there, and this one leads nowhere
+$scratch/links.policy:7:$((${#tree} + 29)): $link $tree/linked
+    7 | allow user:7 read $tree/broken/x $tree/linked/\${user}/*
+      | $(printf '%*s' $((${#tree} + 28)) '')^$(printf '%*s' $((${#tree} + 6)) '' | tr ' ' '~')
+      = help: the broker follows no link there: write '$tree/real'
+$scratch/links.policy:9:19: note[P079]: this rule begins with what does not exist: $tree/nowhere
+    9 | allow user:7 read $tree/nowhere/*
+      |                   ^$(printf '%*s' $((${#tree} + 7)) '' | tr ' ' '~')
+      = help: nothing to do if it is created or mounted later; after that 'fdbroker reload'"
+printf 'policy 1\nallow user:7 read %s/linked/x symlinks=beneath\n' "$tree" >"$scratch/beneath.policy"
+exits 'a link in the directory, with symlinks=beneath' "$((EUID == 0 ? 2 : 0))" check "$scratch/beneath.policy"
+err_has 'it is one all the same' "${link#* } $tree/linked"
+if [[ $EUID -eq 0 ]] && command -v setpriv >/dev/null; then
+	out=$(setpriv --reuid 65534 --regid 65534 --clear-groups "$fdbroker" check "$scratch/links.policy" 2>"$scratch/.err")
+	status=$?
+	ok 'for others than root they are warnings: exit 0' test "$status" -eq 0
+	ok 'they are counted' is "$out" '1 file, 7 rules, no errors, 5 warnings'
+	ok 'the message' has "$(<"$scratch/.err")" 'warning[P078]: there is a symbolic link in the path of this rule, here:'
+else
+	skip 'only root can be another user'
+fi
+
+# As JSON.
+exits 'check --json' "$((EUID == 0 ? 2 : 0))" check --json "$scratch/links.policy"
+ok 'nothing on standard error' test -z "$err"
+member 'files' 1 files
+member 'rules' 7 rules
+member 'errors' "$((EUID == 0 ? 5 : 0))" errors
+member 'warnings' "$((EUID == 0 ? 0 : 5))" warnings
+member 'notes' 1 notes
+member 'messages' 6 messages '[]'
+member 'a message' P079 messages 5 code
+member 'its line' 9 messages 5 line
+member 'its column' 19 messages 5 column
+printf 'policy 1\nallow any read /x\nallow any read x\xe9\n' >"$scratch/bad8.policy"
+exits 'check --json with an error' 2 check --json "$scratch/bad8.policy" "$scratch/missing.policy"
+member 'no rules' null rules
+member 'a file that is not there' 'cannot be read: No such file or directory' messages 0 message
+member 'bytes are escaped' 'allow any read x\xe9' messages 1 source
+exits 'can --json with a broken policy' 2 can --json --policy "$scratch/bad8.policy" user:7 read /x
+member 'no verdict' 'the policy has errors' error
+member 'but why' 'P012' messages 0 code
+exits 'can --json with a wrong command line' 2 can --json --policy "$scratch/bad8.policy" user:7 raed /x
+ok 'no object then' test -z "$out"
+
+exits 'can --json' 0 can --json --policy "$scratch/conditions.policy" --on 2026-11-21 user:0 read /any --policy "$scratch/peer.policy"
+ok 'nothing on standard error' test -z "$err"
+member 'verdict' allow verdict
+member 'the rule' "$scratch/peer.policy" rule file
+member 'its line' 4 rule line
+member 'its text' 'allow any read /any' rule text
+member 'its verbs' '["read"]' rule verbs
+member 'no id' null rule id
+member 'its options' '{"audit":"first","exec":false,"hidden":false,"mode":"0600","owner":"any","strictmodes":"yes","symlinks":"no","type":["reg"],"until":null}' rule options
+member 'its conditions' "${regular:7}" rule conditions 0
+member 'no alternatives' 0 alternatives '[]'
+member 'the uid' 0 who uid
+member 'its name' root who user
+member 'groups' 1 who groups_system
+member 'there is one' 0 who groups 0
+member 'the day' 2026-11-21 day
+member 'nothing is there' missing object kind
+member 'no suggestion' null suggestion
+exits 'can --json, alternatives' 0 can --json --policy "$scratch/conditions.policy" user:7+group:0 read /c/x
+member 'there are two' 2 alternatives '[]'
+member 'groups were named' 0 who groups_system
+exits 'can --json, a deny' 1 can --json --policy "$scratch/conditions.policy" user:7 read /c/no
+member 'verdict' deny verdict
+member 'because' secret rule because
+exits 'can --json, no rule' 1 can --json --policy "$scratch/conditions.policy" user:7 read $'/\xe9'
+member 'none' null rule
+member 'the path is escaped' '/\xe9' path
+member 'the suggestion' 'allow user:7 read /\xe9' suggestion
+exits 'can --json, any' 1 can --json --policy "$p" group:777 any /srv/x
+member 'verdict of all' deny verdict
+member 'of each' 5 each '[]'
+member 'of the last' allow each 4 verdict
+member 'it is list' '["list"]' each 4 verbs
 
 done_testing

@@ -68,6 +68,25 @@ is() { [[ $1 == "$2" ]]; }
 out_has() { ok "$1" has "$out" "$2"; }
 err_has() { ok "$1" has "$err" "$2"; }
 
+# json KEY...: prints a member of the object in $out: of an array by number; "[]" how many there are.
+json() {
+	perl -MJSON::PP -e '
+		my $v = JSON::PP->new->allow_nonref->decode(shift);
+		for my $key (@ARGV) {
+			$v = $key eq "[]" ? scalar @$v : ref $v eq "ARRAY" ? $v->[$key]
+				: exists $v->{$key} ? $v->{$key} : die "no $key\n";
+		}
+		print ref $v eq "ARRAY" || ref $v eq "HASH" ? JSON::PP->new->canonical->encode($v) : $v // "null";
+	' "$out" "$@"
+}
+
+# member NAME WANTED KEY...
+member() {
+	local name=$1 wanted=$2
+	shift 2
+	ok "$name" is "$(json "$@" 2>&1)" "$wanted"
+}
+
 done_testing() {
 	echo "1..$tests"
 	exit $((failed > 0))

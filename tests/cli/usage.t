@@ -17,7 +17,7 @@ ok 'the version' has "$out" 'fdbroker '
 exits '-V' 0 -V
 
 mapfile -t commands < <(sed -n '/^Subcommands:/,/^$/s/^  \([a-z]\{1,\}\) .*/\1/p' <<<"$help")
-ok 'help lists the subcommands' is "${commands[*]}" 'cat open check can status reload help'
+ok 'help lists the subcommands' is "${commands[*]}" 'cat open check can explain status reload help'
 for c in "${commands[@]}"; do
 	exits "help $c" 0 help "$c"
 	text=$out
@@ -47,7 +47,8 @@ err_has 'it needs one' "'--admin' needs a value"
 exits 'option with an empty value' 2 status --admin=
 exits 'value where none is taken' 2 status --json=1
 err_has 'it takes none' 'takes no value'
-exits 'an option of another subcommand' 2 check --json
+exits 'an option of another subcommand' 2 check --all
+exits 'and of can' 2 can --all user:0 read /x
 exits 'unknown letter' 2 -x
 exits 'a control character in a subcommand' 2 $'\e[31mcat'
 ok 'it is escaped' has "$err" '\x1b[31mcat'
@@ -74,6 +75,7 @@ for fd in x -1 1x ' 1' 99999999999999999999 1000000000; do
 done
 exits 'can with two operands' 2 can user:0 read
 exits 'can with four operands' 2 can user:0 read /x /y
+exits 'explain with two operands' 2 explain user:0 read
 exits 'status with an operand' 2 status x
 exits 'reload with an operand' 2 reload x
 exits 'help with two operands' 2 help cat open
@@ -127,6 +129,18 @@ complete_line 'open --flags=write,app'
 ok 'completion: flags' is "$completed" 'write,append'
 complete_line 'can user:root read,wr'
 ok 'completion: verbs' is "$completed" 'read,write'
+complete_line 'explain user:root a'
+ok 'completion: any verb' is "$completed" 'any'
+complete_line 'can user:root read,a'
+ok 'completion: any verb stands alone' is "$completed" ''
+for kind in group unit label; do
+	COMP_WORDBREAKS=$' \t\n"\'><=;|&(' complete_line "explain user:root+${kind:0:2}"
+	ok "completion: WHO, $kind" is "$completed" "user:root+$kind:"
+done
+complete_line 'explain an'
+ok 'completion: WHO, any' is "$completed" any
+complete_line 'explain --on '
+ok 'completion: a day' is "$completed" "$(date -u +%F)"
 complete_line 'can us'
 ok 'completion: WHO' is "$completed" 'user:'
 COMP_WORDBREAKS=$' \t\n"\'><=;|&(:' complete_line 'can user:roo'

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include "ask.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli.h"
+#include "json.h"
+#include "text.h"
+
+enum {
+	SECONDS_A_DAY = 24 * 60 * 60,
+};
+
+char *
+ask_day_text(int32_t day)
+{
+	time_t t = (time_t)day * SECONDS_A_DAY;
+	char text[32] = "";
+	struct tm parts;
+
+	if (!gmtime_r(&t, &parts) || strftime(text, sizeof(text), "%Y-%m-%d", &parts) == 0)
+		return cli_format("day %d", day);
+	return cli_format("%s", text);
+}
+
+static int
+parse_day(const struct cli_args *args, int32_t *ret_day)
+{
+	const char *text = args->value[CLI_ON];
+	struct tm parts = {0};
+	const char *end;
+
+	if (!text) {
+		*ret_day = (int32_t)(time(NULL) / SECONDS_A_DAY);
+		return CLI_YES;
+	}
+	end = strptime(text, "%Y-%m-%d", &parts);
+	if (end && !*end && parts.tm_year >= 70) {
+		int32_t day = (int32_t)(timegm(&parts) / SECONDS_A_DAY);
+		_cleanup_free_ char *back = ask_day_text(day);
+
+		/* What is no such day, or is written otherwise, does not come back. */
+		if (strcmp(back, text) == 0) {
+			*ret_day = day;
+			return CLI_YES;
+		}
+	}
+	return cli_usage(args->command, "--on: no day '%s'; write YYYY-MM-DD", text);
+}
+
+/* --- verbs ------------------------------------------------------------------------------- */
+
+static int
+unknown_verb(const struct cli_command *command, const char *word)
+{
+	const char *nearest = *word ? cli_nearest(word, policy_verb_names, POLICY_VERBS_N) : NULL;
+	char all[POLICY_VERBS_TEXT_MAX];
+
+	if (nearest)
+		return cli_usage(command, "unknown verb '%s'; did you mean '%s'?", word, nearest);
+	return cli_usage(command, "unknown verb '%s'; there are %s, or 'any' alone", word,
+			 policy_verbs_text(POLICY_VERBS_ALL, all));
+}
+
+static int
+parse_verbs(const struct cli_args *args, struct ask *ask)
+{
+	_cleanup_free_ char *list = cli_format("%s", args->operands[1]);
+
+	if (strcmp(list, "any") == 0) {
+		ask->verbs = POLICY_VERBS_ALL;
+		ask->each = true;
+		return CLI_YES;
+	}
+	for (char *rest = list, *word; (word = strsep(&rest, ",")) != NULL;) {
+		unsigned verb = 0;
+
+		if (policy_verbs_parse(word, &verb) < 0)
+			return unknown_verb(args->command, word);
+		ask->verbs |= verb;
+	}
+	return CLI_YES;
+}
+
+/* --- the question ------------------------------------------------------------------------ */
+
+/* The broken policy, as JSON: there is no verdict. */
+static void
+print_broken(struct ask *ask)
+{
+	json_t *object = cli_json_object();
+
+	cli_json_put(object, "error", cli_json_text("the policy has errors"));
+	cli_json_put(object, "messages", rules_messages(&ask->rules));
+	cli_json_print(object);
+}
+
+static int
+load(const struct cli_args *args, struct ask *ask)
+{
+	size_t n = 0;
+	int r = rules_load(args->policies, args->n_policies, 0, ask->json, &ask->rules);
+
+	if (r < 0) {
+		if (ask->json)
+			print_broken(ask);
+		else
+			cli_error("the policy has errors, which stand above: no verdict");
+		return CLI_USAGE;
+	}
+	r = policy_subjects(ask->rules.image, &ask->who.peer, ask->ids, POLICY_SUBJECTS_MAX, &n);
+	if (r < 0) {
+		cli_error("%s: %s", ask->who_text,
+			  r == -E2BIG ? "more than 1024 different whos of rules match this peer: "
+					"the broker refuses it"
+				      : strerror(-r));
+		return CLI_USAGE;
+	}
+	policy_identity_init(&ask->identity, ask->ids, n,
+			     ask->who.peer.has_uid ? &ask->who.peer.uid : NULL, ask->who.user);
+	return CLI_YES;
+}
+
+int
+ask_start(const struct cli_args *args, struct ask *ret_ask)
+{
+	const char *path = args->operands[2];
+	int r;
+
+	*ret_ask = (struct ask){
+		.who_text = args->operands[0],
+		.path = path,
+		.length = strlen(path),
+		.json = args->value[CLI_JSON] != NULL,
+		.ids = cli_resize(NULL, POLICY_SUBJECTS_MAX, sizeof(uint32_t)),
+	};
+	r = parse_verbs(args, ret_ask);
+	if (r == CLI_YES)
+		r = parse_day(args, &ret_ask->day);
+	if (r == CLI_YES && !policy_path_is_canonical(path, ret_ask->length))
+		r = cli_not_canonical(path);
+	if (r == CLI_YES)
+		r = who_parse(args->operands[0], &ret_ask->who);
+	if (r == CLI_YES)
+		r = load(args, ret_ask);
+	if (r != CLI_YES || ret_ask->json)
+		return r;
+	who_say(&ret_ask->who);
+	if (ret_ask->rules.n_files == 0)
+		cli_error("%s", RULES_NONE);
+	return CLI_YES;
+}
+
+void
+ask_clear(struct ask *ask)
+{
+	rules_clear(&ask->rules);
+	who_clear(&ask->who);
+	free(ask->ids);
+	ask->ids = NULL;
+}
+
+struct policy_request
+ask_request(const struct ask *ask, unsigned verbs, uint32_t from)
+{
+	return (struct policy_request){
+		.path = ask->path,
+		.length = ask->length,
+		.verbs = verbs,
+		.day = ask->day,
+		.from = from,
+	};
+}
+
+json_t *
+ask_json(struct ask *ask, bool allowed)
+{
+	json_t *object = cli_json_object();
+	_cleanup_free_ char *day = ask_day_text(ask->day);
+
+	cli_json_put(object, "verdict", cli_json_text(allowed ? "allow" : "deny"));
+	cli_json_put(object, "who", who_json(&ask->who, ask->who_text));
+	cli_json_put(object, "path", cli_json_bytes(ask->path, ask->length));
+	cli_json_put(object, "day", cli_json_text(day));
+	cli_json_put(object, "files", cli_json_integer((json_int_t)ask->rules.n_files));
+	cli_json_put(object, "messages", rules_messages(&ask->rules));
+	return object;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* What an errno value of broker_open() means to somebody at a terminal. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "client-lib/fdbroker.h"
+#include "policy/policy.h"
+#include "text.h"
+#include "who.h"
+
+static int
+compare_gids(const void *a, const void *b)
+{
+	gid_t x = *(const gid_t *)a, y = *(const gid_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static size_t
+sort_unique(gid_t *groups, size_t n)
+{
+	size_t kept = 0;
+
+	qsort(groups, n, sizeof(*groups), compare_gids);
+	for (size_t i = 0; i < n; i++)
+		if (kept == 0 || groups[kept - 1] != groups[i])
+			groups[kept++] = groups[i];
+	return kept;
+}
+
+static char *
+group_atom(gid_t gid)
+{
+	const struct group *g = getgrgid(gid);
+
+	return g ? cli_format("+group:%s", g->gr_name) : cli_format("+group:%u", gid);
+}
+
+/* This process as WHO of `can`; groups are named only where the database has other ones. */
+static char *
+who_am_i(void)
+{
+	int n = getgroups(0, NULL);
+	_cleanup_free_ gid_t *own = cli_resize(NULL, (size_t)(n > 0 ? n : 0) + 1, sizeof(gid_t));
+	_cleanup_free_ gid_t *listed = NULL;
+	size_t n_own = 0, n_listed = 0;
+	const struct passwd *user = getpwuid(geteuid());
+	char *text = user ? cli_format("user:%s", user->pw_name) : cli_format("user:%u", geteuid());
+
+	if (n > 0)
+		n = getgroups(n, own);
+	n_own = n > 0 ? (size_t)n : 0;
+	own[n_own++] = getegid();
+	n_own = sort_unique(own, n_own);
+
+	if (user) {
+		who_groups_of(user, &listed, &n_listed);
+		n_listed = sort_unique(listed, n_listed);
+		if (n_own == n_listed && memcmp(own, listed, n_own * sizeof(*own)) == 0)
+			return text;
+	}
+	for (size_t i = 0; i < n_own; i++) {
+		_cleanup_free_ char *before = text, *atom = group_atom(own[i]);
+
+		text = cli_format("%s%s", before, atom);
+	}
+	return text;
+}
+
+/* How to ask the broker that was asked, and no other. */
+static char *
+status_command(void)
+{
+	_cleanup_free_ char *socket = cli_shell_word(cli_socket_path());
+
+	if (strcmp(cli_socket_path(), BROKER_SOCKET_DEFAULT) == 0)
+		return cli_format("fdbroker status");
+	return cli_format("fdbroker --socket %s status", socket);
+}
+
+static void
+explain_denied(const char *path, int flags)
+{
+	const char *verbs = (flags & O_ACCMODE) == O_RDONLY   ? "read"
+			    : (flags & O_ACCMODE) == O_WRONLY ? "write"
+							      : "read,write";
+	_cleanup_free_ char *who = who_am_i(), *who_word = cli_shell_word(who);
+	_cleanup_free_ char *path_word = cli_shell_word(path);
+	_cleanup_free_ char *status = status_command();
+
+	if (strcmp(cli_socket_path(), BROKER_SOCKET_DEFAULT) == 0)
+		cli_error("%s: the broker's policy does not allow it, or it is no regular file; "
+			  "an administrator can ask: fdbroker can %s %s %s",
+			  path, who_word, verbs, path_word);
+	else
+		cli_error("%s: the broker's policy does not allow it, or it is no regular file; "
+			  "an administrator can ask: fdbroker can --policy DIR %s %s %s "
+			  "(the policy is that broker's: '%s' names each DIR)",
+			  path, who_word, verbs, path_word, status);
+}
+
+static void
+explain_no_broker(const char *path)
+{
+	const char *socket = cli_socket_path();
+
+	if (strcmp(socket, BROKER_SOCKET_DEFAULT) == 0)
+		cli_error("%s: no broker at %s; start it: systemctl start fdbroker.socket", path,
+			  socket);
+	else
+		cli_error("%s: no broker at %s; is fdbrokerd running with --socket %s, as root or "
+			  "as you?",
+			  path, socket, socket);
+}
+
+void
+cli_explain_open(const char *path, int flags, int error)
+{
+	_cleanup_free_ char *status = status_command();
+
+	if (!policy_path_is_canonical(path, strlen(path))) {
+		/* Whatever else is wrong: the broker will never take it. */
+		(void)cli_not_canonical(path);
+		return;
+	}
+	switch (error) {
+	case EACCES:
+		explain_denied(path, flags);
+		break;
+	case ENOTCONN:
+		explain_no_broker(path);
+		break;
+	case EINVAL:
+		cli_error("%s: the broker does not take these flags", path);
+		break;
+	case EISDIR:
+		cli_error("%s: is a directory; the broker opens files only", path);
+		break;
+	case EBUSY:
+		cli_error("%s: a limit of the broker is reached; try again later, "
+			  "an administrator can ask: %s",
+			  path, status);
+		break;
+	case ETIMEDOUT:
+		cli_error("%s: no answer from the broker in %d seconds; "
+			  "an administrator can ask: %s",
+			  path, BROKER_TIMEOUT_DEFAULT / 1000, status);
+		break;
+	case EPROTO:
+		cli_error("%s: the answer from %s was not understood; are broker and client "
+			  "of one version? (%s, fdbroker --version)",
+			  path, cli_socket_path(), status);
+		break;
+	case ELOOP:
+		cli_error("%s: a symbolic link is in the path; name the file that it leads to "
+			  "(realpath shows it)",
+			  path);
+		break;
+	case ENXIO:
+		cli_error("%s: %s; a socket, or a FIFO that nobody reads", path, strerror(error));
+		break;
+	case EMFILE:
+		cli_error("%s: %s; raise the limit (ulimit -n)", path, strerror(error));
+		break;
+	default:
+		cli_error("%s: %s", path, strerror(error));
+	}
+}

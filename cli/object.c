@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include "object.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "json.h"
+#include "text.h"
+
+static const struct kind {
+	mode_t mode;
+	const char *name;
+	unsigned type; /* enum policy_type */
+} kinds[] = {
+	{S_IFREG, "regular file", POLICY_TYPE_REG}, {S_IFDIR, "directory", 0},
+	{S_IFIFO, "FIFO", POLICY_TYPE_FIFO},        {S_IFCHR, "character device", POLICY_TYPE_CHR},
+	{S_IFBLK, "block device", POLICY_TYPE_BLK}, {S_IFSOCK, "socket", 0},
+};
+
+static bool
+any_allows(const struct ask *ask, const uint32_t *allows, size_t n, unsigned type)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct policy_options *options =
+			policy_rule_options(ask->rules.image, allows[i]);
+
+		if (type == 0 ? options->symlinks_beneath : options->types & type)
+			return true;
+	}
+	return n == 0 && type == POLICY_TYPE_REG;
+}
+
+/* What the path ends at. */
+static void
+look_at_end(const struct ask *ask, unsigned verbs, const uint32_t *allows, size_t n, mode_t mode,
+	    struct object *object)
+{
+	bool opens = verbs & (POLICY_READ | POLICY_WRITE | POLICY_CREATE);
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if ((mode & S_IFMT) != kinds[i].mode || !opens)
+			continue;
+		if (kinds[i].type != 0 && any_allows(ask, allows, n, kinds[i].type))
+			continue;
+		object->path = cli_format("%s", ask->path);
+		object->kind = kinds[i].name;
+		object->refused = true;
+	}
+}
+
+void
+object_look(const struct ask *ask, unsigned verbs, const uint32_t *allows, size_t n,
+	    struct object *ret_object)
+{
+	_cleanup_free_ char *part = cli_format("%s", ask->path);
+	struct object object = {0};
+	struct stat status;
+	size_t at = 0;
+
+	do {
+		at += 1 + strcspn(ask->path + at + 1, "/");
+		part[at] = '\0';
+		if (lstat(part, &status) < 0) {
+			if (errno == ENOENT && !(verbs & POLICY_CREATE && !ask->path[at])) {
+				object.path = cli_format("%s", part);
+				object.kind = "missing";
+			}
+			break;
+		}
+		if (S_ISLNK(status.st_mode)) {
+			object.path = cli_format("%s", part);
+			object.kind = "symbolic link";
+			object.real = realpath(ask->path, NULL);
+			object.refused = !any_allows(ask, allows, n, 0);
+			break;
+		}
+		if (!ask->path[at])
+			look_at_end(ask, verbs, allows, n, status.st_mode, &object);
+		part[at] = ask->path[at];
+	} while (ask->path[at]);
+	*ret_object = object;
+}
+
+void
+object_clear(struct object *object)
+{
+	free(object->path);
+	free(object->real);
+	*object = (struct object){0};
+}
+
+char *
+object_text(const struct object *object)
+{
+	if (!object->path)
+		return NULL;
+	if (strcmp(object->kind, "missing") == 0)
+		return cli_format("%s does not exist", object->path);
+	if (strcmp(object->kind, "directory") == 0)
+		return cli_format("%s is a directory: directories are listed, not opened",
+				  object->path);
+	return cli_format("%s is a %s%s", object->path, object->kind,
+			  object->refused ? ": the broker will not give it" : "");
+}
+
+json_t *
+object_json(const struct object *object)
+{
+	json_t *value = cli_json_object();
+
+	if (!object->path) {
+		json_decref(value);
+		return cli_json_null();
+	}
+	cli_json_put(value, "path", cli_json_text(object->path));
+	cli_json_put(value, "kind", cli_json_text(object->kind));
+	cli_json_put(value, "real", cli_json_text(object->real));
+	cli_json_put(value, "refused", cli_json_bool(object->refused));
+	return value;
+}
