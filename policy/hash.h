@@ -19,11 +19,13 @@ policy_load(const char *bytes, size_t n)
 	return word;
 }
 
+/* Each bit of the word changes each bit of the result: names differ in their last bytes. */
 static inline uint64_t
 policy_mix(uint64_t hash, uint64_t word)
 {
 	hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
-	return hash ^ hash >> 32;
+	hash = (hash ^ hash >> 35) * UINT64_C(0x9e3779b97f4a7c15);
+	return hash ^ hash >> 29;
 }
 
 static inline uint64_t
@@ -40,12 +42,12 @@ policy_hash64(const char *bytes, size_t length)
 		hash = policy_mix(hash, (uint64_t)(unsigned char)bytes[0] |
 						(uint64_t)(unsigned char)bytes[length / 2] << 8 |
 						(uint64_t)(unsigned char)bytes[length - 1] << 16);
-	return hash ^ hash >> 29;
+	return hash;
 }
 
 /* Of a path component. Part of the image format. */
 static inline uint32_t
 policy_hash(const char *bytes, size_t length)
 {
-	return (uint32_t)policy_hash64(bytes, length);
+	return (uint32_t)(policy_hash64(bytes, length) >> 32);
 }
