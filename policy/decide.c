@@ -68,13 +68,11 @@ consider(struct decide *d, const struct image_entry *entry, const struct walk_pl
 
 /* The first of these entries for this subject or a higher one. */
 static uint32_t
-find_entry(struct decide *d, const struct image_entry *entries, uint32_t subject, uint32_t low,
-	   uint32_t high)
+find_entry(const struct image_entry *entries, uint32_t subject, uint32_t low, uint32_t high)
 {
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		d->steps--;
 		if (entries[middle].subject < subject)
 			low = middle + 1;
 		else
@@ -101,7 +99,8 @@ consider_entries(struct decide *d, const struct image_entry *entries, uint32_t n
 	for (size_t i = 0; i < identity->n_subjects && at < n && d->steps >= 0; i++) {
 		uint32_t subject = identity->subjects[i];
 
-		at = find_entry(d, entries, subject, at, n);
+		d->steps -= 4;
+		at = find_entry(entries, subject, at, n);
 		for (; at < n && entries[at].subject == subject && d->steps >= 0; at++) {
 			d->steps--;
 			consider(d, &entries[at], place);

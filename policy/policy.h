@@ -172,7 +172,7 @@ struct policy_decision {
 
 enum {
 	/* Of a decision; one is a few nanoseconds. Then it denies. */
-	POLICY_STEPS_MAX = 12288,
+	POLICY_STEPS_MAX = 6144,
 };
 
 /* Is path absolute, without NUL, empty, "." or ".." component, and within the limits above? */
