@@ -14,6 +14,14 @@
 #include "policy/match.h"
 #include "policy/words.h"
 
+#define NAME_255                                                                                   \
+	"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"    \
+	"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"    \
+	"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+#define NAMES_63                                                                                   \
+	"/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p"                         \
+	"/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p/p"
+
 /* Something of all that an image can hold. */
 static const char rules[] =
 	"subject web = user:1+unit:a*.service|group:3\n"
@@ -22,9 +30,9 @@ static const char rules[] =
 	"allow user:1+group:2|user:7 read,write @s /etc/motd except /srv/*.key @t\n"
 	"allow any stat,list /a*b*c/** / /x\n"
 	"allow any read /x/y /x/z exec\n"
-	"deny user:7 any @s /**/secret because=\"no\" id=d1\n"
+	"deny user:7 any @s /**/secret because=\"n\to\" id=d1\n"
 	"deny any write /w1 /w2/* until=2400-01-31\n"
-	"allow any stat /y/z/*\n"
+	"allow any stat /y/z/* /" NAME_255 "/bb/c " NAMES_63 "/ppp /qq/rr/ss\n"
 	"allow label:l1|user:7 read,create /var/{a,b}/[x-z]*{1,22,}q/${user}/${uid} mode=0640 "
 	"hidden\n"
 	"allow web read @s /a type=reg,fifo owner=user:5 strictmodes=sticky audit=all\n"
@@ -391,8 +399,9 @@ rule_with_excepts(const struct edit *e)
 	X(no_verb, e->rules[0].verbs = 0)                                                          \
 	X(unknown_verb, e->rules[0].verbs |= 1 << POLICY_VERBS_N)                                  \
 	X(covers_less_than_it_says, e->rules[0].covers = 0)                                        \
+	X(says_more_than_it_covers, e->rules[e->n[SECTION_RULES] - 1].verbs = POLICY_VERBS_ALL)    \
 	X(covers_what_is_no_verb, e->rules[0].covers |= 1 << POLICY_VERBS_N)                       \
-	X(expires_2, e->rules[0].expires |= 2)                                                     \
+	X(expires_2, rule_with_excepts(e)->expires = 2)                                            \
 	X(rule_zero, e->rules[0].zero = 1)                                                         \
 	X(excepts_out_of_range, e->rules[0].excepts.first = e->n[SECTION_EXCEPTS] + 1)             \
 	X(excepts_too_many, rule_with_excepts(e)->excepts.n = e->n[SECTION_EXCEPTS] + 1)           \
@@ -437,8 +446,10 @@ rule_with_excepts(const struct edit *e)
 	X(run_with_two_slashes, two_slashes(e))                                                    \
 	X(run_with_one_component_more, more_components(e, 1))                                      \
 	X(run_with_one_component_less, more_components(e, -1))                                     \
-	X(run_with_dot, run_dots(e, 1))                                                            \
-	X(run_with_dot_dot, run_dots(e, 2))                                                        \
+	X(run_with_dot, *run_of(e, "p/p") = '.')                                                   \
+	X(run_with_dot_dot, memset(run_of(e, "qq/rr"), '.', 2))                                    \
+	X(run_with_long_name, long_name(e))                                                        \
+	X(run_of_65_components, run_of_65(e))                                                      \
 	X(run_with_rubbish_behind_it, rubbish(e))                                                  \
 	X(components_without_run, components_without_run(e))                                       \
 	/* entries and lists */                                                                    \
@@ -635,17 +646,44 @@ more_components(struct edit *e, int more)
 	node->run_components = (uint8_t)(node->run_components + more);
 }
 
-/* A component of one or two bytes becomes dots, the others stay as they are. */
-static void
-run_dots(struct edit *e, size_t n)
+static struct image_node *
+node_with_run(const struct edit *e, const char *begins)
 {
-	NODE(node, has_long_run);
-	char *run = RUN(node);
+	for (uint32_t at = 0; at < e->n[SECTION_TREE];) {
+		struct image_node *node = (void *)(e->tree + at);
 
-	memset(run, '.', n);
-	if (run[n] != '/')
-		node->run_components++;
-	run[n] = '/';
+		if (node->run_length > strlen(begins) &&
+		    memcmp(RUN(node), begins, strlen(begins)) == 0)
+			return node;
+		at += (uint32_t)image_node_size(node);
+	}
+	fail_msg("no run %s", begins);
+	return NULL;
+}
+
+static char *
+run_of(const struct edit *e, const char *begins)
+{
+	return RUN(node_with_run(e, begins));
+}
+
+static void
+long_name(struct edit *e)
+{
+	struct image_node *node = node_with_run(e, "nnn");
+
+	RUN(node)[255] = 'n';
+	node->run_components--;
+}
+
+static void
+run_of_65(struct edit *e)
+{
+	struct image_node *node = node_with_run(e, "p/p");
+
+	assert_int_equal(node->run_components, 64);
+	RUN(node)[node->run_length - 2] = '/';
+	node->run_components++;
 }
 
 static void
