@@ -32,7 +32,7 @@ static const char rules[] =
 	"allow any read /x/y /x/z exec\n"
 	"deny user:7 any @s /**/secret because=\"n\to\" id=d1\n"
 	"deny any write /w1 /w2/* until=2400-01-31\n"
-	"allow any stat /y/z/* /" NAME_255 "/bb/c " NAMES_63 "/ppp /qq/rr/ss\n"
+	"allow any stat /y/z/* /" NAME_255 "/bb/c " NAMES_63 "/ppp /qq/rr/ss /k/*{1,22}/ab*\n"
 	"allow label:l1|user:7 read,create /var/{a,b}/[x-z]*{1,22,}q/${user}/${uid} mode=0640 "
 	"hidden\n"
 	"allow web read @s /a type=reg,fifo owner=user:5 strictmodes=sticky audit=all\n"
@@ -422,6 +422,7 @@ rule_with_excepts(const struct edit *e)
 	X(except_far_out_of_range, e->excepts[0] = IMAGE_NONE)                                     \
 	X(except_is_no_node, e->excepts[0]++)                                                      \
 	X(except_is_a_child_behind_a_literal, except_is_literal(e))                                \
+	X(except_with_a_run, except_with_run(e))                                                   \
 	X(except_is_a_child_behind_a_wild, except_is_wild(e))                                      \
 	/* nodes */                                                                                \
 	X(unknown_shape, ((struct image_node *)e->tree)->shape |= 0x80)                            \
@@ -491,7 +492,8 @@ rule_with_excepts(const struct edit *e)
 	X(user_with_something, piece_of(e, POLICY_PIECE_USER)->at = 1)                             \
 	X(uid_with_something, piece_of(e, POLICY_PIECE_UID)->at = 1)                               \
 	X(choice_of_none, piece_of(e, POLICY_PIECE_CHOICE)->length = 0)                            \
-	X(choice_cut_off, piece_of(e, POLICY_PIECE_CHOICE)->length = UINT16_MAX)                   \
+	X(choice_cut_off, choice_cut_off(e))                                                       \
+	X(choice_of_very_many, piece_of(e, POLICY_PIECE_CHOICE)->length = UINT16_MAX)              \
 	X(choice_of_a_star, piece_of(e, POLICY_PIECE_CHOICE)[1] = *piece_of(e, 2))                 \
 	X(class_out_of_range, piece_of(e, POLICY_PIECE_CLASS)->at = e->n[SECTION_CLASSES])         \
 	X(literal_out_of_range, piece_of(e, POLICY_PIECE_LITERAL)->at = e->n[SECTION_STRINGS])     \
@@ -517,6 +519,15 @@ except_is_literal(struct edit *e)
 	NODE(node, has_slots);
 
 	e->excepts[0] = used_slot(node)->node;
+}
+
+static void
+except_with_run(struct edit *e)
+{
+	NODE(node, has_slots);
+
+	e->excepts[0] = used_slot(node)->node;
+	used_slot(node)->node = IMAGE_NONE;
 }
 
 static void
@@ -548,12 +559,20 @@ root_with_run(struct edit *e)
 	memcpy(RUN(root), "abcdefgh", 8);
 }
 
+/* A ring of one, which nothing else leads to. */
 static void
 own_child(struct edit *e)
 {
-	NODE(node, has_slots);
+	NODE(parent, has_slots);
+	uint32_t number = used_slot(parent)->node;
 
-	used_slot(node)->node = at_node;
+	while (!has_slots((void *)(e->tree + number))) {
+		at_parent += (uint32_t)image_node_size(parent);
+		parent = find_node(e, &at_parent, has_slots);
+		number = used_slot(parent)->node;
+	}
+	used_slot(parent)->node = IMAGE_NONE;
+	used_slot((void *)(e->tree + number))->node = number;
 }
 
 static void
@@ -763,6 +782,24 @@ star_in_affix(struct edit *e)
 		&e->pieces[component_of(e, IMAGE_COMPONENT_AFFIX)->pieces.first];
 
 	pieces[0] = (struct image_piece){POLICY_PIECE_STAR, 0, 0};
+}
+
+/* Its last alternative would be a piece of the next component. */
+static void
+choice_cut_off(struct edit *e)
+{
+	for (uint32_t i = 0; i + 1 < e->n[SECTION_COMPONENTS]; i++) {
+		struct policy_range range = e->components[i].pieces;
+		struct image_piece *end = e->pieces + range.first + range.n;
+
+		for (struct image_piece *piece = e->pieces + range.first; piece < end; piece++)
+			if (piece->kind == POLICY_PIECE_CHOICE &&
+			    piece + 1 + piece->length == end && end->kind == POLICY_PIECE_LITERAL) {
+				piece->length++;
+				return;
+			}
+	}
+	fail_msg("no choice at the end of a component");
 }
 
 static struct image_piece *
