@@ -210,6 +210,70 @@ mutate(unsigned char *text, size_t size)
 	}
 }
 
+#define DRAW(texts) ((texts)[fuzz_draw(ELEMENTS(texts))])
+
+/* Rules that are good, as long as nothing else is done to them. */
+static size_t
+draw_rules(unsigned char *bytes)
+{
+	static const char *const who[] = {
+		"user:0",
+		"user:1|group:2",
+		"any+user:7",
+		"group:3+unit:a*.service",
+		"web",
+		"label:l1",
+		"user:7+label:l2|user:1",
+		"web|user:5",
+		"web+group:2",
+	};
+	static const char *const allowed[] = {"read", "write", "read,write,create", "stat", "list"};
+	static const char *const components[] = {
+		"a",     "b",     "srv",   "m",     "*",       "*",      ".*",       "a*b",
+		"{a,b}", "{,.}a", "[a-m]", "[.s]*", "${user}", "${uid}", "x{1,22}*", "**",
+	};
+	static const char *const options[] = {
+		"",
+		"",
+		"",
+		" audit=all",
+		" id=x",
+		" because=\"y z\"",
+		" hidden",
+		" exec",
+		" strictmodes=no",
+		" type=reg,fifo",
+		" until=2400-02-29",
+		" mode=0640",
+	};
+	char *text = (char *)bytes;
+	int n = sprintf(text, "policy 1\nsubject web = user:1|group:3\nset @s = /srv/** /a/.b\n");
+
+	for (unsigned rules = fuzz_draw(12); rules > 0; rules--) {
+		bool allows = fuzz_draw(3);
+
+		n += sprintf(text + n, "%s %s %s", allows ? "allow" : "deny",
+			     allows         ? DRAW(who)
+			     : fuzz_draw(2) ? "any"
+					    : "user:1|label:l2",
+			     allows ? DRAW(allowed) : "any");
+		for (unsigned targets = 1 + fuzz_draw(4); targets > 0; targets--) {
+			const char *component = "";
+
+			n += sprintf(text + n, "%s", fuzz_draw(12) ? " " : " @s except ");
+			for (unsigned k = 1 + fuzz_draw(5); k > 0; k--) {
+				bool again = strcmp(component, "**") == 0;
+
+				component = DRAW(components);
+				n += sprintf(text + n, "/%s",
+					     again && *component == '*' ? "q" : component);
+			}
+		}
+		n += sprintf(text + n, "%s\n", allows ? DRAW(options) : "");
+	}
+	return (size_t)n;
+}
+
 static size_t
 draw_text(unsigned char *text, size_t max)
 {
@@ -219,7 +283,11 @@ draw_text(unsigned char *text, size_t max)
 	MUST(max >= TEXT_MAX);
 	if (n_seeds == 0)
 		find_seeds();
-	if (fuzz_draw(4) == 0) {
+	if (fuzz_draw(3) == 0) {
+		size = draw_rules(text);
+		for (unsigned n = fuzz_draw(3); n > 0; n--)
+			size = mutate(text, size);
+	} else if (fuzz_draw(4) == 0) {
 		size = splice(text, 0, 0, 0, header, sizeof(header) - 1);
 		for (unsigned n = fuzz_draw(80); n > 0; n--) {
 			const char *word = words[fuzz_draw(ELEMENTS(words))];
