@@ -19,6 +19,9 @@ ok "a fault ends the fuzzer" test $status != 0
 has "and its input is kept" "is kept in $T/fuzz-fault-1-" "$said"
 ok "which has the fault" grep -q "^crash" "$T"/fuzz-fault-1-*
 is "and has it again" 1 "$("$FUZZERS/fuzz-fault" "$T"/fuzz-fault-1-* >/dev/null 2>&1; echo $(($? != 0)))"
+said=$(env FUZZ_FAULT=read "$FUZZERS/fuzz-fault" --seconds 5 --seed 2 --directory "$T" 2>&1)
+has "the sanitizers notice what is read behind an input" "heap-buffer-overflow" "$said"
+has "which is kept too" "is kept in $T/fuzz-fault-2-" "$said"
 said=$(env FUZZ_FAULT=slow "$FUZZERS/fuzz-fault" --seconds 5 --seed 1 --directory "$T" 2>&1)
 has "an input that takes too long ends it too" "takes too long" "$said"
 finished
