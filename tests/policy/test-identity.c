@@ -11,19 +11,20 @@ test_subjects(void **state)
 	struct compiled c = compile_rules("allow user:1+group:2 read /a\n"
 					  "allow group:2+user:1+any read /b\n"
 					  "allow any read /c\n"
-					  "deny user:1 read /d");
+					  "deny user:1 read /d\n"
+					  "allow user:1|group:2 read /e");
 	struct who who;
-	uint32_t ids[4] = {9, 9, 9, 9};
+	uint32_t ids[5] = {9, 9, 9, 9, 9};
 	size_t n = 77;
 
 	(void)state;
 	parse_who("1:2", &who);
-	assert_int_equal(policy_subjects(c.image, &who.peer, ids, 4, &n), 0);
-	assert_int_equal(n, 3);
-	assert_int_equal(ids[0], 0);
-	assert_int_equal(ids[1], 1);
-	assert_int_equal(ids[2], 2);
-	assert_int_equal(ids[3], 9);
+	assert_int_equal(policy_subjects(c.image, &who.peer, ids, 5, &n), 0);
+	/* Each once, also where both alternatives hold. */
+	assert_int_equal(n, 4);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(ids[i], i);
+	assert_int_equal(ids[4], 9);
 	n = 77;
 	assert_int_equal(policy_subjects(c.image, &who.peer, ids, 2, &n), -E2BIG);
 	assert_int_equal(n, 77);

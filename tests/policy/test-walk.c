@@ -29,6 +29,8 @@ static const struct item items[] = {
 	{"{a,b}", NAMES, {"a", "b"}},
 	{"{b,.a}", NAMES, {"b", ".a"}},
 	{"{a,b,.a}", NAMES, {"a", "b", ".a"}},
+	/* No brace that is taken apart, and it takes names with and without a leading dot. */
+	{"{,.}a*", NAMES, {"a", ".a"}},
 	{"${user}", USER, {0}},
 };
 
@@ -61,7 +63,7 @@ draw_pattern(struct pattern *p, const struct pattern *before)
 		memcpy(p->items, before->items, sizeof(p->items));
 	}
 	while (p->n == 0 || (p->n < max && draw(6))) {
-		const struct item *item = &items[draw(3) ? 2 + draw(7) : draw(2)];
+		const struct item *item = &items[draw(3) ? 2 + draw(8) : draw(2)];
 
 		if (item->kind == GLOBSTAR && p->n > 0 && p->items[p->n - 1]->kind == GLOBSTAR)
 			item = &items[2];
@@ -223,6 +225,9 @@ test_nested(void **state)
 		{"/**/.x/**", "/.x/.a/.x/b", false, true},
 		{"/**/.x/**", "/a/.x/.x", false, true},
 		{"/**/.x/**", "/a/.x/.x/.x", false, true},
+		{"/**/{,.}a*/**/b", "/a/.a/q/b", true, true},
+		{"/**/{,.}a*/**/b", "/a/.a/.q/b", false, true},
+		{"/**/{,.}a*/**/b", "/.a/a/q/b", true, true},
 		{"/**/*/**/b", "/b", false, false},
 		{"/**/*/**/b", "/.b/b", false, true},
 		{"/**/*/**/b", "/a/.b/b", false, true},
