@@ -55,7 +55,7 @@ program(FILE *out)
 
 	fwrite(elf, 1, sizeof(elf), out);
 	for (int i = 0; i < 4 * MIB; i++)
-		fputc(i * i >> 7 & 0xff, out);
+		fputc((int)((unsigned)i * (unsigned)i >> 7 & 0xff), out);
 }
 
 static void

@@ -109,7 +109,7 @@ main(int argc, char **argv)
 	mode[strcspn(mode, "\n")] = '\0';
 	write_image();
 	if (strcmp(mode, "honest") == 0)
-		return 0;
+		_exit(0);
 	switch (fork()) {
 	case -1:
 		err(2, "fork");
@@ -118,5 +118,5 @@ main(int argc, char **argv)
 	default:
 		break;
 	}
-	return wait_for("kept") ? 0 : 2;
+	_exit(wait_for("kept") ? 0 : 2);
 }
