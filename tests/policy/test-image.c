@@ -874,6 +874,49 @@ test_promises(void **state)
 	}
 }
 
+/* Limits that the image above is too small for; one less is accepted. */
+static void
+test_limits(void **state)
+{
+	char name[300] = "", *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	struct policy_source source = {.name = name};
+	struct image_conjunction *conjunction;
+	struct image_atom *unit;
+	uint64_t at[SECTIONS];
+	struct compiled c;
+
+	(void)state;
+	memset(name, 'n', sizeof(name) - 1);
+	fputs("policy 1\nallow user:0+unit:a.service read /a\n", out);
+	for (int i = 1; i < POLICY_SUBJECTS_MAX + 1; i++)
+		fprintf(out, "allow user:%d read /a\n", i);
+	fclose(out);
+	source.text = text;
+	source.size = size;
+	c = compile_sources(&source, 1);
+	assert_int_equal(c.result, 0);
+	policy_image_layout(c.image->header->counts, at);
+	conjunction = (void *)((char *)c.bytes + at[SECTION_CONJUNCTIONS]);
+	for (uint32_t n = POLICY_SUBJECTS_MAX; n <= POLICY_SUBJECTS_MAX + 1; n++) {
+		struct policy_range before = conjunction->atoms;
+
+		conjunction->atoms = (struct policy_range){0, n};
+		assert_int_equal(try_image(c.bytes, c.size), n == POLICY_SUBJECTS_MAX);
+		conjunction->atoms = before;
+	}
+	unit = (void *)((char *)c.bytes + at[SECTION_ATOMS]);
+	while (unit->kind != POLICY_ATOM_UNIT)
+		unit++;
+	for (uint32_t length = 255; length <= 256; length++) {
+		unit->value = c.image->rules[0].file + (uint32_t)strlen(name) - length;
+		assert_int_equal(try_image(c.bytes, c.size), length == 255);
+	}
+	compiled_free(&c);
+	free(text);
+}
+
 static void
 test_alignment(void **state)
 {
@@ -985,11 +1028,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whole),      cmocka_unit_test(test_every_bit),
-		cmocka_unit_test(test_every_word), cmocka_unit_test(test_cut_and_grown),
-		cmocka_unit_test(test_random),     cmocka_unit_test(test_alignment),
-		cmocka_unit_test(test_seals),      cmocka_unit_test(test_no_image),
-		cmocka_unit_test(test_promises),   cmocka_unit_test(test_reproducible),
+		cmocka_unit_test(test_whole),        cmocka_unit_test(test_every_bit),
+		cmocka_unit_test(test_every_word),   cmocka_unit_test(test_cut_and_grown),
+		cmocka_unit_test(test_random),       cmocka_unit_test(test_alignment),
+		cmocka_unit_test(test_seals),        cmocka_unit_test(test_no_image),
+		cmocka_unit_test(test_promises),     cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_reproducible),
 	};
 
 	return cmocka_run_group_tests_name("image", tests, set_up, drop);
