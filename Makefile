@@ -55,7 +55,7 @@ include $(FLAGS)
 endif
 
 # The first thing that is made, and so also where it shows that something is missing.
-INSTALLING = $(filter demo check bench bench-quick lint,$(MAKECMDGOALS))
+INSTALLING = $(filter demo check fuzz bench bench-quick lint,$(MAKECMDGOALS))
 $(FLAGS): Makefile tests/deps.sh
 	@tests/deps.sh $(if $(INSTALLING),install,check) $(filter lint,$(MAKECMDGOALS))
 	@mkdir -p $(@D)
@@ -137,12 +137,14 @@ $(B)/%.o: %.c $(FLAGS)
 
 UNIT_TESTS = $(patsubst %.c,$(B)/%,$(wildcard tests/*/test-*.c))
 TEST_TOOLS = $(patsubst %.c,$(B)/%,$(wildcard tests/*/tool-*.c tests/bench/bench-*.c))
+FUZZERS    = $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz-*.c))
 SCRIPTS    = $(wildcard tests/*/*.t)
-RUN        = BUILD=$(abspath $(B)) CMOCKA_MESSAGE_OUTPUT=TAP
+RUN        = BUILD=$(abspath $(B)) FUZZERS=$(abspath $(SANITIZED))/tests/fuzz CMOCKA_MESSAGE_OUTPUT=TAP
 
 $(B)/tests.a: $(call objects,tests)
 $(B)/tests/%: $(B)/tests/%.o $(B)/tests.a $(B)/shared.a $(B)/policy.a $(B)/client.a
 	$(call run,LINK,$(call link,-lcmocka -lcap -lseccomp))
+$(FUZZERS): $(B)/tests/fuzz/fuzz.o
 .SECONDARY:
 
 # What the tests need and the build does not.
@@ -150,10 +152,28 @@ $(B)/have-tests: tests/deps.sh
 	@tests/deps.sh $(if $(INSTALLING),install,check) check && mkdir -p $(@D) && touch $@
 $(UNIT_TESTS:=.o) $(call objects,tests): | $(B)/have-tests
 
-tests: $(UNIT_TESTS) $(TEST_TOOLS)
+tests: $(UNIT_TESTS) $(TEST_TOOLS) $(FUZZERS)
 
-check: all tests
+check: all tests fuzzers
 	@$(RUN) prove -j2 -e '' $(UNIT_TESTS) $(SCRIPTS)
+
+# Fuzzers always have the sanitizers; what they are run beside need not.
+SANITIZED = $(B)$(if $(filter 1,$(SANITIZE)),,/sanitize)
+fuzzers: $(B)/have-tests
+	@$(if $(filter 1,$(SANITIZE)),$(MAKE) $(FUZZERS),$(MAKE) SANITIZE=1 B=$(SANITIZED) fuzzers)
+
+# Programs that compare with something simpler, and how much of it each seed is.
+FUZZ_SECONDS ?= 60
+SEEDED = test-naive@FDBROKER_FUZZ_POLICIES=2000 $(if $(wildcard tests/policy/test-review.c),test-review@FDBROKER_FUZZ_ROUNDS=2000)
+
+fuzz: fuzzers tests
+	@mkdir -p $(B)/fuzz; failed=0; \
+	for name in grammar image; do \
+		$(SANITIZED)/tests/fuzz/fuzz-$$name --seconds $(FUZZ_SECONDS) --directory $(B)/fuzz || failed=1; \
+	done; \
+	for run in $(SEEDED); do \
+		tests/fuzz/fuzz-seeds.sh $(FUZZ_SECONDS) $(B)/fuzz $(B)/tests/policy/$${run%%@*} $${run#*@} || failed=1; \
+	done; exit $$failed
 
 demo: programs $(B)/tests/system/tool-confined
 	@$(RUN) tests/demo.sh
@@ -228,6 +248,7 @@ help:
 	@echo "make demo         show what it is for, on a real broker in a temporary directory"
 	@echo "make check        run the tests (as root: all of them); SANITIZE=1 with ASan and UBSan"
 	@echo "make bench        bench-quick, and what the policy costs"
+	@echo "make fuzz         random input for the policy, FUZZ_SECONDS=60 for each fuzzer; what fails is kept in build/fuzz/"
 	@echo "make bench-quick  open(2), the least that a broker can cost, and this one"
 	@echo "make lint         formatting, warnings with gcc and clang, who includes and calls what"
 	@echo "make format       let clang-format put the sources in order"
@@ -235,4 +256,4 @@ help:
 	@echo "make install      DESTDIR=, PREFIX=/usr; make uninstall takes it away again"
 	@echo "make clean        remove build/"
 
-.PHONY: all programs library tests check demo bench bench-quick lint format install uninstall deps clean help FORCE
+.PHONY: all programs library tests check fuzzers fuzz demo bench bench-quick lint format install uninstall deps clean help FORCE

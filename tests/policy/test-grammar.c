@@ -495,7 +495,8 @@ test_places(void **state)
 	strcat(text, "allow user:0 read /d/x\n");
 	c = compile_text(text);
 	assert_int_equal(c.result, -EBADMSG);
-	assert_non_null(strstr(c.messages, "t.policy:2:12: error[P036]: the rules of '0' reach"));
+	assert_non_null(
+		strstr(c.messages, "t.policy:2:7: error[P036]: the rules of 'user:0' reach"));
 	note_codes(c.messages);
 	compiled_free(&c);
 	free(text);

@@ -69,4 +69,53 @@ is "and can gain none" 1 "$(field NoNewPrivs)"
 kill -KILL "$pid"
 wait "$pid" 2>/dev/null
 exec 9>&-
+
+# A compiler that could still write to its image after the broker has looked at it. The three times differ in
+# nothing but what the compiler keeps: if nothing can write, the image is taken.
+rm -rf "$T/policy" "$T/libexec"
+mkdir -p "$T/policy" "$T/libexec"
+cp "$BUILD/fdbroker-worker" "$BUILD/fdbroker-log" "$T/libexec/"
+cp "$BUILD/tests/system/tool-compile" "$T/libexec/fdbroker-compile"
+echo "mine" >"$T/policy/allowed"
+chmod 644 "$T/policy/allowed"
+reload() {
+	echo "$1" >"$T/policy/mode"
+	rm -f "$T"/policy/{kept,end,ended,could-not-write,failed}
+	"$BUILD/fdbroker" reload >/dev/null 2>&1
+	status=$?
+}
+generation() { "$BUILD/fdbroker" status --json | tr ',' '\n' | sed -n 's/^"generation":\([0-9]*\)$/\1/p' | head -n 1; }
+reads() { as $A "$BUILD/fdbroker" cat "$T/policy/allowed" 2>&1; }
+echo mapping >"$T/policy/mode"
+: >"$T/log"
+start_broker --libexec "$T/libexec"
+ok "at the start: a compiler that keeps the image mapped for writing" test -e "$T/policy/kept"
+has "is refused, and the log says so" "image is refused \(Device or resource busy\); everything is denied" "$(cat "$T/log")"
+is "everything is denied" 1 "$(reads >/dev/null; echo $?)"
+touch "$T/policy/end"
+until_ok test -e "$T/policy/ended"
+
+reload honest
+is "the same compiler, keeping nothing, is accepted" 0 "$status"
+is "its policy is in force" "1 mine" "$(generation) $(reads)"
+
+reload mapping
+ok "at a reload: a child of the compiler lives on" test -e "$T/policy/kept"
+is "the reload fails" 2 "$status"
+has "the log says why, and what is in force" "image is refused \(Device or resource busy\); the policy in force stays" "$(cat "$T/log")"
+is "the old policy is in force" "1 mine" "$(generation) $(reads)"
+touch "$T/policy/end"
+ok "the child wrote to what it kept" until_ok test -e "$T/policy/ended"
+is "which changes nothing" "1 mine" "$(generation) $(reads)"
+
+# A descriptor alone is no way: the seal holds for it too.
+reload descriptor
+ok "a child that keeps a descriptor" test -e "$T/policy/kept"
+is "does not matter" "0 2 mine" "$status $(generation) $(reads)"
+touch "$T/policy/end"
+ok "it ends" until_ok test -e "$T/policy/ended"
+ok "and could not write" test -e "$T/policy/could-not-write" -a ! -e "$T/policy/failed"
+is "so nothing has changed" "2 mine" "$(generation) $(reads)"
+stop_broker
+is "the broker ends with 0" 0 $?
 finished
