@@ -143,19 +143,20 @@ parse_lines(struct policy_parser *p, const char *text, size_t size)
 	return 0;
 }
 
-/* About as many rules as lines: arrays that grow by and by are copied again and again. */
+/* About as many rules as lines, if they are not too many to ask for: arrays that grow are copied. */
 static int
 expect_lines(struct policy_ast *ast, const struct policy_source *text)
 {
 	const char *at = text->text, *end = at + text->size;
-	size_t lines = 1, most = text->size / 16 + 1; /* bytes of the shortest rule */
+	size_t lines = 1;
 	int r;
 
 	while (at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
 		lines++;
 		at++;
 	}
-	lines = lines < most ? lines : most;
+	if (lines > 1 << 17)
+		return 0;
 	r = policy_vector_reserve(&ast->rules, lines);
 	if (r == 0)
 		r = policy_vector_reserve(&ast->targets, lines + lines / 4);

@@ -19,11 +19,11 @@ static const struct {
 	{"# nothing is allowed that no rule allows",
 	 {{"0", "read", "/a", "deny", "-"}, {"-", "stat", "/", "deny", "-"}}},
 
-	{"allow any read /a\n"
+	{"allow any read /a /z\n"
 	 "deny any read /a",
 	 {{"1", "read", "/a", "deny", "2"}}},
 	{"deny any read /a\n"
-	 "allow any read /a",
+	 "allow any read /a /z",
 	 {{"1", "read", "/a", "deny", "1"}}},
 	{"deny any read /x/**\n"
 	 "deny any read /x/a\n"

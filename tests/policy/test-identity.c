@@ -62,26 +62,27 @@ test_scope(void **state)
 	static const struct {
 		const char *rules, *who;
 		enum policy_scope scope;
-		bool name;
+		enum policy_name name;
 	} scopes[] = {
-		{"allow user:1 read /a", "2", POLICY_SCOPE_NONE, false},
-		{"allow user:1 read /a", "1", POLICY_SCOPE_OWN, false},
-		{"allow any read /a", "2", POLICY_SCOPE_ANY, false},
-		{"allow any read /a\nallow group:5 read /b", "2", POLICY_SCOPE_ANY, false},
-		{"allow any read /a\nallow group:5 read /b", "2:5", POLICY_SCOPE_OWN, false},
+		{"allow user:1 read /a", "2", POLICY_SCOPE_NONE, POLICY_NAME_UNUSED},
+		{"allow user:1 read /a", "1", POLICY_SCOPE_OWN, POLICY_NAME_UNUSED},
+		{"allow any read /a", "2", POLICY_SCOPE_ANY, POLICY_NAME_UNUSED},
+		{"allow any read /a\nallow group:5 read /b", "2", POLICY_SCOPE_ANY, POLICY_NAME_UNUSED},
+		{"allow any read /a\nallow group:5 read /b", "2:5", POLICY_SCOPE_OWN, POLICY_NAME_UNUSED},
 		/* What is denied to a user is denied in a worker of that user's own. */
-		{"allow any read /a\ndeny user:2 read /b", "2", POLICY_SCOPE_OWN, false},
-		{"allow any read /a\ndeny user:2 read /b", "3", POLICY_SCOPE_ANY, false},
-		{"deny any read /a", "2", POLICY_SCOPE_NONE, false},
-		{"deny user:2 read /a", "2", POLICY_SCOPE_NONE, false},
+		{"allow any read /a\ndeny user:2 read /b", "2", POLICY_SCOPE_OWN, POLICY_NAME_UNUSED},
+		{"allow any read /a\ndeny user:2 read /b", "3", POLICY_SCOPE_ANY, POLICY_NAME_UNUSED},
+		{"deny any read /a", "2", POLICY_SCOPE_NONE, POLICY_NAME_UNUSED},
+		{"deny user:2 read /a", "2", POLICY_SCOPE_NONE, POLICY_NAME_UNUSED},
 		/* A path that depends on the peer is not everybody's. */
-		{"allow any read /a/${user}", "2", POLICY_SCOPE_OWN, true},
-		{"allow any read /a/${uid}", "2", POLICY_SCOPE_OWN, false},
-		{"allow any read /a/* except /a/${user}", "2", POLICY_SCOPE_OWN, true},
-		{"set @s = /a/${user}\nallow any read @s", "2", POLICY_SCOPE_OWN, true},
-		{"set @s = /a/${user}\nallow any read /a/* except @s", "2", POLICY_SCOPE_OWN, true},
-		{"allow any read /a\ndeny any any /b/${user}", "2", POLICY_SCOPE_OWN, true},
-		{"set @s = /a/${user}\nallow any read /a", "2", POLICY_SCOPE_ANY, false},
+		{"allow any read /a/${user}", "2", POLICY_SCOPE_OWN, POLICY_NAME_GRANTS},
+		{"allow any read /a/${uid}", "2", POLICY_SCOPE_OWN, POLICY_NAME_UNUSED},
+		{"allow any read /a/* except /a/${user}", "2", POLICY_SCOPE_OWN, POLICY_NAME_TAKES},
+		{"set @s = /a/${user}\nallow any read @s", "2", POLICY_SCOPE_OWN, POLICY_NAME_GRANTS},
+		{"set @s = /a/${user}\nallow any read /a/* except @s", "2", POLICY_SCOPE_OWN,
+		 POLICY_NAME_TAKES},
+		{"allow any read /a\ndeny any any /b/${user}", "2", POLICY_SCOPE_OWN, POLICY_NAME_TAKES},
+		{"set @s = /a/${user}\nallow any read /a", "2", POLICY_SCOPE_ANY, POLICY_NAME_UNUSED},
 	};
 
 	(void)state;
