@@ -303,14 +303,11 @@ test_bounded(void **state)
 	}
 }
 
+#if !defined(__SANITIZE_ADDRESS__)
 /* That the limits above are limits. */
 static void
 test_limits_hold(void **state)
 {
-#if defined(__SANITIZE_ADDRESS__)
-	(void)state;
-	skip();
-#else
 	char *text;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
@@ -333,15 +330,17 @@ test_limits_hold(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	free(text);
-#endif
 }
+#endif
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bounded),
+#if !defined(__SANITIZE_ADDRESS__)
 		cmocka_unit_test(test_limits_hold),
+#endif
 	};
 
 	return cmocka_run_group_tests_name("bounded", tests, NULL, NULL);
