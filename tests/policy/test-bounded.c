@@ -13,7 +13,7 @@
 
 enum {
 	MIB = 1 << 20,
-	SECONDS = 15, /* of the processor; fdbrokerd waits for 30 */
+	SECONDS = 8, /* of the processor; fdbrokerd waits for 10 */
 #if defined(__SANITIZE_ADDRESS__)
 	SLOWER = 8,
 #else
