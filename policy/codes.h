@@ -24,7 +24,7 @@
 	X(16, ERROR, SPECIAL, "'%' must be escaped")                                               \
 	X(17, ERROR, ESCAPE, "bad escape '%'")                                                     \
 	X(18, ERROR, DOT_COMPONENT, "'%' as a path component never matches")                       \
-	X(19, ERROR, PATTERN_LIMIT, "this pattern matches no path: %")                             \
+	X(19, ERROR, PATTERN_LIMIT, "this pattern goes beyond a limit: %")                         \
 	X(20, ERROR, SET_UNKNOWN, "unknown set '%'")                                               \
 	X(21, ERROR, SET_TWICE, "the set '%' is defined twice")                                    \
 	X(22, ERROR, SET_NAME, "'%' is not a name of a set")                                       \
@@ -83,7 +83,8 @@
 	X(76, ERROR, VARIABLE, "unknown variable '%'")                                             \
 	X(77, ERROR, LINKED, "there is a symbolic link in the path of this rule: %")               \
 	X(78, WARNING, LINKED_HERE, "there is a symbolic link in the path of this rule, here: %")  \
-	X(79, NOTE, ABSENT, "this rule begins with what does not exist: %")
+	X(79, NOTE, ABSENT, "this rule begins with what does not exist: %")                        \
+	X(80, WARNING, CROWDED, "decisions in % may be given up, and then deny")
 
 enum policy_code {
 #define X(number, severity, name, message) POLICY_CODE_##name = number,

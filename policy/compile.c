@@ -25,16 +25,49 @@ report_prefixes(const struct policy_ast_rule *rule, struct policy_report *report
 			  "name a directory and '*' or '**' instead of single files");
 }
 
-/* How many prefixes each subject has. */
+/* How many prefixes a subject has. */
+struct count {
+	uint32_t prefixes;
+	uint32_t last; /* number of the last of them */
+	uint32_t rule; /* that it came from, in the tree of statements */
+};
+
 struct counts {
 	const struct policy_image *image;
+	const struct policy_ast *ast;
+	struct policy_report *report;
 	uint32_t *order;
-	struct count {
-		uint32_t prefixes;
-		uint32_t last; /* number of the last of them */
-		uint32_t rule; /* that it came from, in the tree of statements */
-	} * subjects;
+	struct count *subjects;
+	/* Patterns with wildcards that begin with one prefix: each may have to be looked at. */
+	uint32_t crowd;
+	uint32_t crowd_prefix;
+	uint32_t crowd_node;
 };
+
+enum {
+	/* More would leave too few steps for the rest of a decision. */
+	CROWD_MAX = POLICY_STEPS_MAX / 4,
+};
+
+static void
+count_crowd(struct counts *counts, const struct policy_prefix *prefix, uint32_t rule)
+{
+	const struct policy_ast_rule *r = &counts->ast->rules.items[rule];
+
+	if (counts->crowd_prefix != prefix->number)
+		counts->crowd = 0;
+	else if (counts->crowd_node == prefix->node)
+		return;
+	counts->crowd_prefix = prefix->number;
+	counts->crowd_node = prefix->node;
+	if (++counts->crowd != CROWD_MAX + 1)
+		return;
+	policy_report_add(counts->report, POLICY_CODE_CROWDED, &r->place, r->who_span,
+			  prefix->directory,
+			  "more than %d patterns with wildcards begin there: write fewer, or put a "
+			  "directory without wildcards before them",
+			  CROWD_MAX);
+}
 
 static int
 count_prefix(void *context, const struct policy_prefix *prefix, const struct image_entry *entry)
@@ -42,6 +75,8 @@ count_prefix(void *context, const struct policy_prefix *prefix, const struct ima
 	struct counts *counts = context;
 	struct count *count = &counts->subjects[entry->subject];
 
+	if (!prefix->name)
+		count_crowd(counts, prefix, counts->order[entry->rule]);
 	if (image_verdict(counts->image, entry->rule) == POLICY_DENY)
 		return 0;
 	if (count->prefixes > 0 && count->last == prefix->number)
@@ -59,7 +94,14 @@ check_reach(const struct policy_ast *ast, struct policy_report *report,
 	    const struct policy_image *image, uint32_t *order)
 {
 	uint32_t n = image_count(image, SECTION_SUBJECTS);
-	struct counts counts = {image, order, calloc((size_t)n + 1, sizeof(struct count))};
+	struct counts counts = {
+		.image = image,
+		.order = order,
+		.subjects = calloc((size_t)n + 1, sizeof(struct count)),
+		.crowd_prefix = IMAGE_NONE,
+		.ast = ast,
+		.report = report,
+	};
 	int r = -ENOMEM;
 
 	if (counts.subjects)

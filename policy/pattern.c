@@ -313,6 +313,24 @@ parse_variable(struct state *s, struct building *b, uint32_t *at)
 	return fail_special(s, *at);
 }
 
+/* Braces and nothing else, and no alternative is a name. */
+static bool
+names_nothing(const struct policy_pattern *p, const struct policy_component *c)
+{
+	const struct policy_piece *pieces = &p->pieces[c->first];
+
+	if (pieces[0].kind != POLICY_PIECE_CHOICE || c->n != 1 + pieces[0].length)
+		return false;
+	for (uint32_t i = 1; i < c->n; i++) {
+		const char *name = p->bytes + pieces[i].at;
+
+		if (pieces[i].length > 0 && !policy_word_is(name, pieces[i].length, ".") &&
+		    !policy_word_is(name, pieces[i].length, ".."))
+			return false;
+	}
+	return true;
+}
+
 static bool
 finish_component(struct state *s, const struct building *b, uint32_t bytes)
 {
@@ -325,6 +343,9 @@ finish_component(struct state *s, const struct building *b, uint32_t bytes)
 	if (b->component->n > POLICY_PIECES_MAX)
 		return fail(s, POLICY_CODE_PATTERN_LIMIT, b->start, b->end - b->start,
 			    "a component with that many parts", "write more than one pattern");
+	if (names_nothing(p, b->component))
+		return fail(s, POLICY_CODE_DOT_COMPONENT, b->start, b->end - b->start, NULL,
+			    "no file has one of these names");
 	if (b->component->kind == POLICY_COMPONENT_LITERAL &&
 	    (policy_word_is(text, bytes, ".") || policy_word_is(text, bytes, "..")))
 		return fail(s, POLICY_CODE_DOT_COMPONENT, b->start, b->end - b->start, NULL,

@@ -104,7 +104,8 @@ static int
 report_node(struct tour *t, const struct step *step)
 {
 	bool literal = step->prefix == IMAGE_NONE;
-	struct policy_prefix prefix = {.number = step->prefix, .recursive = step->recursive};
+	struct policy_prefix prefix = {
+		.number = step->prefix, .node = step->node, .recursive = step->recursive};
 	char directory[POLICY_PATH_MAX + 1], name[POLICY_NAME_MAX_BYTES + 1];
 	size_t length = literal ? step->last : step->length;
 	const struct image_node *node = image_node(t->image, step->node);

@@ -6,6 +6,7 @@
 
 struct policy_prefix {
 	uint32_t number;       /* the same for what comes with the same prefix */
+	uint32_t node;         /* where the pattern ends: the same for equal patterns */
 	const char *directory; /* as in struct policy_reach */
 	const char *name;
 	bool recursive;

@@ -13,7 +13,7 @@
 
 enum {
 	MIB = 1 << 20,
-	SECONDS = 15, /* of the processor; fdbrokerd waits for 30 */
+	SECONDS = 8, /* of the processor; fdbrokerd waits for 10 */
 #if defined(__SANITIZE_ADDRESS__)
 	SLOWER = 8,
 #else
@@ -91,7 +91,7 @@ many_braces(FILE *out)
 {
 	fputs("policy 1\n", out);
 	for (int i = 0; i < 5000; i++) {
-		fprintf(out, "allow any read /d/%d", i);
+		fprintf(out, "allow user:%d read /d%d/x", i, i);
 		for (int k = 0; k < 64; k++)
 			fputs("{a,b}", out);
 		fputs(" /d", out);
@@ -303,14 +303,11 @@ test_bounded(void **state)
 	}
 }
 
+#if !defined(__SANITIZE_ADDRESS__)
 /* That the limits above are limits. */
 static void
 test_limits_hold(void **state)
 {
-#if defined(__SANITIZE_ADDRESS__)
-	(void)state;
-	skip();
-#else
 	char *text;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
@@ -333,15 +330,17 @@ test_limits_hold(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	free(text);
-#endif
 }
+#endif
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bounded),
+#if !defined(__SANITIZE_ADDRESS__)
 		cmocka_unit_test(test_limits_hold),
+#endif
 	};
 
 	return cmocka_run_group_tests_name("bounded", tests, NULL, NULL);

@@ -27,7 +27,7 @@ static const struct {
 	 {{"1", "read", "/a", "deny", "1"}}},
 	{"deny any read /x/**\n"
 	 "deny any read /x/a\n"
-	 "allow any read /x/a",
+	 "allow any read /x/a /z",
 	 {{"1", "read", "/x/a", "deny", "1"}}},
 	{"allow user:1 read /x/b /x/**\n"
 	 "allow any read /x/a",

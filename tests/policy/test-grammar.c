@@ -463,16 +463,16 @@ test_limits(void **state)
 	memset(text + strlen(text), 'n', 256);
 	strcpy(text + strlen("policy 1\nallow user:1 read /") + 256, "\n");
 	c = compile_text(text);
-	assert_non_null(strstr(c.messages, "t.policy:2:20: error[P019]: this pattern matches no "
-					   "path: a path component has at most 255 bytes\n"));
+	assert_non_null(strstr(c.messages, "t.policy:2:20: error[P019]: this pattern goes beyond "
+					   "a limit: a path component has at most 255 bytes\n"));
 	compiled_free(&c);
 	strcpy(text, "policy 1\nallow user:1 read ");
 	for (int i = 0; i < 65; i++)
 		strcat(text, "/a");
 	strcat(text, "\n");
 	c = compile_text(text);
-	assert_non_null(strstr(c.messages, "t.policy:2:148: error[P019]: this pattern matches no "
-					   "path: a path has at most 64 components\n"));
+	assert_non_null(strstr(c.messages, "t.policy:2:148: error[P019]: this pattern goes beyond "
+					   "a limit: a path has at most 64 components\n"));
 	note_codes(c.messages);
 	compiled_free(&c);
 	free(text);

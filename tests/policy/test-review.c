@@ -77,29 +77,6 @@ naive_name(const char *p, size_t pn, const char *s, const char *start, size_t sn
 	}
 }
 
-/* p, s: from a slash to the end, or empty. */
-static bool
-naive_path(const char *p, const char *p_end, const char *s, const char *s_end, bool dots,
-	   const struct values *values)
-{
-	const char *pn, *sn;
-
-	if (p == p_end)
-		return s == s_end;
-	pn = memchr(p + 1, '/', (size_t)(p_end - p - 1));
-	pn = pn ? pn : p_end;
-	sn = s < s_end ? memchr(s + 1, '/', (size_t)(s_end - s - 1)) : NULL;
-	sn = sn ? sn : s_end;
-	if (pn - p == 3 && p[1] == '*' && p[2] == '*')
-		return naive_path(pn, p_end, s, s_end, dots, values) ||
-		       (s < s_end && (dots || s[1] != '.') &&
-			naive_path(p, p_end, sn, s_end, dots, values));
-	return s < s_end &&
-	       naive_name(p + 1, (size_t)(pn - p - 1), s + 1, s + 1, (size_t)(sn - s - 1), dots,
-			  values) &&
-	       naive_path(pn, p_end, sn, s_end, dots, values);
-}
-
 /* --- text to messages ---------------------------------------------------------------------- */
 
 /* Reads what is right, and only as much of the language as is used here. */
