@@ -26,7 +26,7 @@ static const char *const policies[] = {
 	/* Small ones, of which a change hits what matters. */
 	"allow any read /**/m/**/n/**\n",
 	"allow any read /* /a/* /a/b /a/b/c /etc/motd except /a/*\n",
-	"deny any any @s\nallow any read @s\nset @s = /a/b/** /srv/*\n",
+	"deny any any @s\nallow any read @s /z\nset @s = /a/b/** /srv/*\n",
 	"allow user:1|group:2+label:l1|any+user:7 write /{a,b}*/${user}\n",
 	"",
 };

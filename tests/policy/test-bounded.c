@@ -111,7 +111,8 @@ many_expansions(FILE *out)
 {
 	fputs("policy 1\n", out);
 	for (int i = 0; i < 5000; i++)
-		fprintf(out, "allow any read /*/{a,b}%d/{a,b}/{a,b}/{a,b}/{a,b}/{a,b}/*\n", i);
+		fprintf(out, "allow user:%d read /x%d/*/{a,b}/{a,b}/{a,b}/{a,b}/{a,b}/{a,b}/*\n", i,
+			i);
 }
 
 static void
