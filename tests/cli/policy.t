@@ -134,7 +134,7 @@ printf 'policy 1\nallow any read %s/** type=fifo symlinks=beneath\n' "$kinds" >"
 note '' fifo
 note '' link
 note 'file is a regular file' file
-printf 'policy 1\ndeny any any %s/**\n' "$kinds" >"$scratch/kind/y.policy"
+printf 'policy 1\ndeny user:4242 any %s/**\n' "$kinds" >"$scratch/kind/y.policy"
 exits 'a deny says nothing of the kind' 1 can --policy "$scratch/kind" user:4242 read "$kinds/fifo"
 ok 'nothing is noted' lacks "$err" 'will not give'
 exits 'no rule for a FIFO' 1 can --policy "$p" user:4242 read "$kinds/fifo"
@@ -257,10 +257,10 @@ policy 1
 set @links = $tree/linked/in/*
 allow user:7 read  $tree/real/**  $tree/linked/sub/**
 	deny any any @links
-allow user:7 read $tree/real/name
-allow user:7 read $tree/real/name symlinks=beneath
+allow user:8 read $tree/real/name
+allow user:9 read $tree/real/name symlinks=beneath
 allow user:7 read $tree/broken/x $tree/linked/\${user}/*
-allow user:7 read $tree/real/\${user}/x $tree/real/later
+allow user:6 read $tree/real/\${user}/x $tree/real/later
 allow user:7 read $tree/nowhere/*
 END
 exits 'links' "$((EUID == 0 ? 2 : 0))" check "$scratch/links.policy"
@@ -280,7 +280,7 @@ $scratch/links.policy:4:15: $link $tree/linked
       | 	             ^~~~~~
       = help: the broker follows no link there: write '$tree/real/in'
 $scratch/links.policy:5:19: $link $tree/real/name
-    5 | allow user:7 read $tree/real/name
+    5 | allow user:8 read $tree/real/name
       |                   ^$(printf '%*s' $((${#tree} + 9)) '' | tr ' ' '~')
       = help: the broker follows no link there: write '$tree/real/file'
 $scratch/links.policy:7:19: $link $tree/broken
