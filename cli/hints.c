@@ -95,11 +95,11 @@ explain_denied(const char *path, int flags)
 
 	if (strcmp(cli_socket_path(), BROKER_SOCKET_DEFAULT) == 0)
 		cli_error("%s: the broker's policy does not allow it, or it is no regular file; "
-			  "an administrator can ask: fdbroker can %s %s %s",
+			  "an administrator can ask: fdbroker explain %s %s %s",
 			  path, who_word, verbs, path_word);
 	else
 		cli_error("%s: the broker's policy does not allow it, or it is no regular file; "
-			  "an administrator can ask: fdbroker can --policy DIR %s %s %s "
+			  "an administrator can ask: fdbroker explain --policy DIR %s %s %s "
 			  "(the policy is that broker's: '%s' names each DIR)",
 			  path, who_word, verbs, path_word, status);
 }

@@ -38,10 +38,7 @@ struct counts {
 	struct policy_report *report;
 	uint32_t *order;
 	struct count *subjects;
-	/* Patterns with wildcards that begin with one prefix: each may have to be looked at. */
-	uint32_t crowd;
-	uint32_t crowd_prefix;
-	uint32_t crowd_node;
+	uint32_t crowd; /* the last prefix that was reported to be crowded */
 };
 
 enum {
@@ -49,23 +46,19 @@ enum {
 	CROWD_MAX = POLICY_STEPS_MAX / 4,
 };
 
+/* Each wildcard that stands where another one stands may have to be looked at. */
 static void
-count_crowd(struct counts *counts, const struct policy_prefix *prefix, uint32_t rule)
+check_crowd(struct counts *counts, const struct policy_prefix *prefix, uint32_t rule)
 {
 	const struct policy_ast_rule *r = &counts->ast->rules.items[rule];
 
-	if (counts->crowd_prefix != prefix->number)
-		counts->crowd = 0;
-	else if (counts->crowd_node == prefix->node)
+	if (prefix->siblings <= CROWD_MAX || counts->crowd == prefix->number)
 		return;
-	counts->crowd_prefix = prefix->number;
-	counts->crowd_node = prefix->node;
-	if (++counts->crowd != CROWD_MAX + 1)
-		return;
+	counts->crowd = prefix->number;
 	policy_report_add(counts->report, POLICY_CODE_CROWDED, &r->place, r->who_span,
 			  prefix->directory,
-			  "more than %d patterns with wildcards begin there: write fewer, or put a "
-			  "directory without wildcards before them",
+			  "more than %d different wildcards stand in the same place below it: use "
+			  "fewer, or put a directory without wildcards before them",
 			  CROWD_MAX);
 }
 
@@ -75,8 +68,7 @@ count_prefix(void *context, const struct policy_prefix *prefix, const struct ima
 	struct counts *counts = context;
 	struct count *count = &counts->subjects[entry->subject];
 
-	if (!prefix->name)
-		count_crowd(counts, prefix, counts->order[entry->rule]);
+	check_crowd(counts, prefix, counts->order[entry->rule]);
 	if (image_verdict(counts->image, entry->rule) == POLICY_DENY)
 		return 0;
 	if (count->prefixes > 0 && count->last == prefix->number)
@@ -98,7 +90,7 @@ check_reach(const struct policy_ast *ast, struct policy_report *report,
 		.image = image,
 		.order = order,
 		.subjects = calloc((size_t)n + 1, sizeof(struct count)),
-		.crowd_prefix = IMAGE_NONE,
+		.crowd = IMAGE_NONE,
 		.ast = ast,
 		.report = report,
 	};

@@ -12,6 +12,7 @@ struct step {
 	uint32_t node;
 	uint32_t name;   /* the component that leads there, if its name belongs to the path */
 	uint32_t prefix; /* number, IMAGE_NONE: all so far is literal */
+	uint32_t siblings;
 	uint16_t length; /* of the literal part of the path */
 	uint16_t last;   /* where its last component begins */
 	bool recursive;
@@ -105,7 +106,7 @@ report_node(struct tour *t, const struct step *step)
 {
 	bool literal = step->prefix == IMAGE_NONE;
 	struct policy_prefix prefix = {
-		.number = step->prefix, .node = step->node, .recursive = step->recursive};
+		.number = step->prefix, .siblings = step->siblings, .recursive = step->recursive};
 	char directory[POLICY_PATH_MAX + 1], name[POLICY_NAME_MAX_BYTES + 1];
 	size_t length = literal ? step->last : step->length;
 	const struct image_node *node = image_node(t->image, step->node);
@@ -138,6 +139,8 @@ push_children(struct tour *t, const struct step *from)
 	int r = 0;
 
 	longer.name = wilder.name = IMAGE_NONE;
+	if (wilder.siblings < node->n_wilds)
+		wilder.siblings = node->n_wilds;
 	if (from->prefix == IMAGE_NONE)
 		wilder.prefix = t->prefixes++;
 	for (uint32_t i = 0; r == 0 && i < image_n_slots(node); i++) {

@@ -5,8 +5,8 @@
 #include "format.h"
 
 struct policy_prefix {
-	uint32_t number;       /* the same for what comes with the same prefix */
-	uint32_t node;         /* where the pattern ends: the same for equal patterns */
+	uint32_t number;   /* the same for what comes with the same prefix */
+	uint32_t siblings; /* of one wildcard of the pattern: other patterns have others there */
 	const char *directory; /* as in struct policy_reach */
 	const char *name;
 	bool recursive;

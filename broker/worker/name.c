@@ -79,10 +79,12 @@ name_look_up(const struct ipc_setup *setup, char *ret_name, size_t size)
 	if (r == 0)
 		r = read_answer(ends[0], ret_name, size);
 	close(ends[0]);
-	if (child > 0) {
+	if (child < 0)
+		return r;
+	/* One that has said all it has to say ends by itself; only its end tells "none" from "?". */
+	if (r < 0 && r != -ENOENT)
 		kill(child, SIGKILL);
-		while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-			;
-	}
-	return r;
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	return r == -ENOENT && status != 0 ? -EIO : r;
 }

@@ -67,11 +67,13 @@ make_tree(struct trees *trees, struct tree *tree)
 	int directory, r;
 
 	directory = sys_openat2(AT_FDCWD, tree->directory, &how);
-	if (directory == -ELOOP)
-		fprintf(stderr,
-			"fdbroker-worker: there is a symbolic link in %s: rules that name it are "
-			"out of force; 'fdbroker check' shows what to write\n",
-			tree->directory);
+	if (directory == -ELOOP) {
+		fputs("fdbroker-worker: there is a symbolic link in ", stderr);
+		policy_escape(stderr, tree->directory, strlen(tree->directory), 0);
+		fputs(": rules that name it are out of force; 'fdbroker check' shows what to "
+		      "write\n",
+		      stderr);
+	}
 	if (directory < 0)
 		return is_shortage(directory) ? directory : 0;
 	if (!trees->is_private) {

@@ -33,6 +33,7 @@ allow two            read  $T/vault/{passwd,group}     id=vault
 allow user:$A+label:nobody_has_it  read $T/mail/root.log.1
 deny  label:nobody_has_it          any  $T/mail/old.log
 allow user:$A        read  $T/current/**
+deny  user:4         any   $T/home/\${user}/plan
 allow user:$A+unit:none.service    read $T/mail/ended.log
 expect allow user:2        read $T/home/bin/plan
 expect deny  user:2        read $T/home/daemon/plan
@@ -90,17 +91,20 @@ as $B "$BUILD/fdbroker" cat "$T/vault/group" "$T/vault/group" >/dev/null
 is "the default: the first on a connection" $((before + 1)) "$(sleep 0.3; grants "$T/vault/group")"
 
 # The system's database hangs: what needs the name is lost, the rest comes a little later.
-mkdir -m 700 "$T/uids/3" "$T/home/sys"
+mkdir -m 700 "$T/uids/3" "$T/uids/4" "$T/home/sys"
+echo "of uid 4" >"$T/uids/4/plan"
 echo "of uid 3" >"$T/uids/3/plan"
 echo "of sys" >"$T/home/sys/plan"
 mkfifo "$T/passwd"
 nsenter -t "$broker" -m mount --bind "$T/passwd" /etc/passwd
 is "a database that hangs: what needs no name is served" "of uid 3" "$(cat_as 3 "$T/uids/3/plan")"
 has "a rule with \${user} holds for nobody" "policy" "$(cat_as 3 "$T/home/sys/plan")"
+has "who is denied something by name is not served at all" "busy|EBUSY|limit" "$(cat_as 4 "$T/uids/4/plan")"
 has "and that is said" "no name for uid 3" "$(cat "$T/log")"
 is "nobody is left waiting for it" "" "$(for p in /proc/[0-9]*; do
 	[ "$(readlink "$p/exe" 2>/dev/null)" = "$BUILD/fdbroker-worker" ] && grep -qs "wait_for_partner\|fifo_open" "$p/stack" && echo "$p"; done)"
 nsenter -t "$broker" -m umount /etc/passwd
+is "and is, once there is a name" "of uid 4" "$(sleep 1.1; cat_as 4 "$T/uids/4/plan")"
 stop_broker
 is "it ends well" 0 $?
 finished
