@@ -83,7 +83,7 @@ static struct image
 compile(struct text *text)
 {
 	struct policy_source source = {"bench.policy", NULL, 0};
-	struct policy_diag diag = {.out = stderr};
+	struct policy_diag diag = {0};
 	struct image image = {0};
 	double start;
 
@@ -93,7 +93,7 @@ compile(struct text *text)
 	start = now();
 	if (policy_compile(&source, 1, 0, &diag, &image.bytes, &image.size) < 0 ||
 	    policy_image_from_memory(image.bytes, image.size, &image.image) < 0)
-		errx(1, "the policy does not compile");
+		errx(1, "the policy does not compile (%lu errors)", diag.errors);
 	image.ms = (now() - start) / 1e6;
 	return image;
 }
@@ -257,6 +257,38 @@ ask_all(const struct policy_image *image, const struct query *queries, unsigned 
 	return (now() - start) / QUERIES;
 }
 
+/* What one look at memory costs that is as large as the image: a chain through all its lines. */
+static double
+memory_latency(size_t size)
+{
+	enum {
+		LINE = 16,
+		LOADS = 1 << 20,
+	};
+	uint32_t n = (uint32_t)(size / 64), *lines, *order, at = 0;
+	double start;
+
+	lines = calloc((size_t)n * LINE, sizeof(*lines));
+	order = calloc(n, sizeof(*order));
+	if (!lines || !order)
+		err(1, "memory");
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t other = draw(i + 1);
+
+		order[i] = order[other];
+		order[other] = i;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		lines[(size_t)order[i] * LINE] = order[(i + 1) % n];
+	start = now();
+	for (uint32_t i = 0; i < LOADS; i++)
+		at = lines[(size_t)at * LINE];
+	start = (now() - start) / LOADS;
+	free(order);
+	free(lines);
+	return at == UINT32_MAX ? 0 : start;
+}
+
 static double
 bench_mixed(uint32_t rules)
 {
@@ -273,9 +305,10 @@ bench_mixed(uint32_t rules)
 	(void)ask_all(image.image, queries, &granted);
 	for (size_t i = 0; i < ROUNDS; i++)
 		rounds[i] = ask_all(image.image, queries, &granted);
-	printf("%8u  %8.1f  %10.0f  %8.0f  %12.3f  %8.0f %%\n", rules, (double)text.size / 1e6,
-	       image.ms, (double)image.size / rules, median(rounds, ROUNDS) / 1000,
-	       100.0 * (double)granted / QUERIES);
+	printf("%8u  %8.1f  %10.0f  %8.0f  %12.3f  %7.0f %%  %9.3f\n", rules,
+	       (double)text.size / 1e6, image.ms, (double)image.size / rules,
+	       median(rounds, ROUNDS) / 1000, 100.0 * (double)granted / QUERIES,
+	       memory_latency(image.size) / 1000);
 	fflush(stdout);
 	release(&text, &image);
 	return median(rounds, ROUNDS);
@@ -448,7 +481,7 @@ main(int argc, char **argv)
 	(void)sched_setaffinity(0, sizeof(one), &one);
 	printf("at most:           250 at 1e5        150    0.3 at 1e5\n"
 	       "                  3000 at 1e6               0.7 at 1e6\n"
-	       "   rules   text MB  compile ms  B a rule  us a decision  granted\n");
+	       "   rules   text MB  compile ms  B a rule  us a decision   granted  us a miss\n");
 	for (int i = 0; i < (argc > 1 ? argc - 1 : (int)ELEMENTS(defaults)); i++) {
 		last = bench_mixed(
 			(uint32_t)strtoul(argc > 1 ? argv[i + 1] : defaults[i], NULL, 0));
