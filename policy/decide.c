@@ -150,7 +150,7 @@ policy_decide(const struct policy_image *image, const struct policy_identity *id
 
 	*ret_decision = (struct policy_decision){.rule = POLICY_NO_RULE};
 	if (request->verbs == 0 || (request->verbs & ~(unsigned)POLICY_VERBS_ALL) ||
-	    !policy_split(request->path, request->length, &d.split))
+	    !policy_split_for(image, request->path, request->length, &d.split))
 		return;
 	d.image = image;
 	d.identity = identity;

@@ -47,9 +47,54 @@ add_name(struct policy_split *split, size_t start, size_t end)
 	return true;
 }
 
+/*
+ * While the rest of the path is still taken apart: ask for the memory of the node that its literal
+ * beginning leads to. Nothing is decided here.
+ */
+struct scout {
+	const struct policy_image *image;
+	const struct image_node *node; /* NULL: it has found nothing more */
+	uint32_t next;                 /* the component that leads on */
+};
+
+static void
+scout_ahead(struct scout *scout, const struct policy_split *split)
+{
+	uint32_t hash, slot;
+
+	if (!scout->node || split->n <= scout->next)
+		return;
+	if ((scout->node->shape & IMAGE_SLOT_BITS) == IMAGE_NO_SLOTS) {
+		scout->node = NULL;
+		return;
+	}
+	hash = split->names[scout->next].hash;
+	slot = image_slots(scout->node)[hash & (image_n_slots(scout->node) - 1)];
+	if (slot == IMAGE_NONE) {
+		scout->node = NULL;
+		return;
+	}
+	scout->node = image_node(scout->image, slot & IMAGE_SLOT_NODE);
+	__builtin_prefetch(scout->node);
+	__builtin_prefetch((const char *)scout->node + 64);
+	/* Its own children are further away than it pays to look. */
+	if (scout->next >= 1)
+		scout->node = NULL;
+	else
+		scout->next += scout->node->run_components;
+}
+
 bool
 policy_split(const char *path, size_t length, struct policy_split *ret_split)
 {
+	return policy_split_for(NULL, path, length, ret_split);
+}
+
+bool
+policy_split_for(const struct policy_image *image, const char *path, size_t length,
+		 struct policy_split *ret_split)
+{
+	struct scout scout = {image, image ? image_node(image, 0) : NULL, 0};
 	size_t start = 1;
 
 	if (length == 0 || length > POLICY_PATH_MAX || path[0] != '/')
@@ -74,6 +119,7 @@ policy_split(const char *path, size_t length, struct policy_split *ret_split)
 
 			if (!add_name(ret_split, start, end))
 				return false;
+			scout_ahead(&scout, ret_split);
 			start = end + 1;
 		}
 	}

@@ -25,6 +25,10 @@ struct policy_split {
 /* False: the path is not canonical. */
 bool policy_split(const char *path, size_t length, struct policy_split *ret_split);
 
+/* The same, for a walk from the root of the image, whose memory is asked for meanwhile. */
+bool policy_split_for(const struct policy_image *image, const char *path, size_t length,
+		      struct policy_split *ret_split);
+
 /*
  * Does the name match the component, which is not `**`? dots: wildcards take a leading dot. Takes
  * from *steps.
