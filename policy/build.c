@@ -7,10 +7,6 @@
 #include "subjectset.h"
 #include "trie.h"
 
-enum {
-	IMAGE_BYTES_MAX = 1 << 30,
-};
-
 /* What a list of a set is for: the same patterns mean different things in different rules. */
 enum use {
 	USE_DENY,   /* wildcards take a leading dot */
@@ -21,7 +17,7 @@ enum use {
 };
 
 struct set {
-	uint32_t lists[USE_EXCEPT]; /* or IMAGE_NONE */
+	uint32_t lists[USE_EXCEPT]; /* where there is such a use */
 	uint32_t root;              /* with USE_EXCEPT, or IMAGE_NONE */
 	unsigned variables;         /* enum image_subject_flags */
 };

@@ -185,7 +185,7 @@ compile(struct policy_ast *ast, struct policy_report *report, const struct polic
 	if (r == 0)
 		r = policy_build(ast, sources, &bytes, &size, &order);
 	if (r == -EFBIG) {
-		too_large(report, "more than 1 GiB of image");
+		too_large(report, "more than 512 MiB of image");
 		return -EBADMSG;
 	}
 	if (r == 0)

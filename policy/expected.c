@@ -156,6 +156,13 @@ policy_expect(const struct policy_ast *ast, const struct policy_image *image,
 		r = set_up(ast, expect, &e);
 		if (r == 0)
 			r = policy_subjects(image, &e.peer, ids, POLICY_SUBJECTS_MAX, &n);
+		if (r == -E2BIG) {
+			policy_report_add(report, POLICY_CODE_SUBJECTS, &expect->place,
+					  expect->path, NULL,
+					  "join rules that say different things of who");
+			r = 0;
+			continue;
+		}
 		if (r < 0)
 			break;
 		if (e.peer.has_uid && policy_needs_name(image, ids, n) != POLICY_NAME_UNUSED)

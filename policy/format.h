@@ -22,6 +22,7 @@
 enum {
 	IMAGE_VERSION = 2,
 	IMAGE_NONE = UINT32_MAX,
+	IMAGE_BYTES_MAX = 1 << 29, /* the broker looks at all of them before it goes on */
 };
 
 enum section {

@@ -129,7 +129,7 @@ policy_image_map(int fd, struct policy_image **ret_image)
 		return -EPERM;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (st.st_size < (off_t)sizeof(struct image_header) || st.st_size > UINT32_MAX)
+	if (st.st_size < (off_t)sizeof(struct image_header) || st.st_size > IMAGE_BYTES_MAX)
 		return -EBADMSG;
 	/* Private: older kernels refuse to share a write-sealed file, even for reading. */
 	mapping = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);

@@ -269,6 +269,10 @@ parse_braces(struct state *s, struct building *b, uint32_t *at)
 			return fail(s, POLICY_CODE_PATTERN_LIMIT, start, *at - start,
 				    "the braces of a pattern hold at most 256 alternatives",
 				    "write more than one pattern");
+		if (p->n_bytes - first > POLICY_NAME_MAX_BYTES)
+			return fail(s, POLICY_CODE_PATTERN_LIMIT, start, *at - start,
+				    "a path component has at most 255 bytes",
+				    "write shorter alternatives");
 		more = s->text[(*at)++] == ',';
 		push_piece(s, b, POLICY_PIECE_LITERAL, first, p->n_bytes - first);
 		p->pieces[choice].length++;
@@ -342,7 +346,8 @@ finish_component(struct state *s, const struct building *b, uint32_t bytes)
 			    "a path component has at most 255 bytes", "write a shorter component");
 	if (b->component->n > POLICY_PIECES_MAX)
 		return fail(s, POLICY_CODE_PATTERN_LIMIT, b->start, b->end - b->start,
-			    "a component with that many parts", "write more than one pattern");
+			    "a path component has at most 511 parts",
+			    "write more than one pattern");
 	if (names_nothing(p, b->component))
 		return fail(s, POLICY_CODE_DOT_COMPONENT, b->start, b->end - b->start, NULL,
 			    "no file has one of these names");

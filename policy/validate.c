@@ -40,25 +40,39 @@ bytes_fit(const struct policy_image *image, uint32_t string, uint32_t length)
 	       strnlen(image->strings + string, (size_t)length + 1) == length;
 }
 
-/* Printable; not longer than a string of the policy can become. */
-static bool
-shown_good(const struct policy_image *image, uint32_t string)
+/* Strings that messages show, a bit for where each could begin: many rules share one. */
+struct shown {
+	uint64_t *bits;
+};
+
+/* Printable up to the NUL, and not longer than a string of the policy can become. */
+static void
+find_shown(const struct policy_image *image, struct shown *shown)
 {
 	enum {
 		SHOWN_MAX = 4 * (POLICY_PATH_MAX + 1),
 	};
-	size_t length;
+	uint32_t length = 0;
+	bool printable = false;
 
-	if (!string_fits(image, string))
-		return false;
-	length = strnlen(image->strings + string, SHOWN_MAX + 1);
-	for (size_t i = 0; i < length; i++) {
-		char c = image->strings[string + i];
+	for (uint32_t i = image_count(image, SECTION_STRINGS); i-- > 0; length++) {
+		char c = image->strings[i];
 
-		if ((c < 0x20 || c >= 0x7f) && c != '\t')
-			return false;
+		if (c == '\0') {
+			printable = true;
+			length = 0;
+		} else if ((c < 0x20 || c >= 0x7f) && c != '\t') {
+			printable = false;
+		}
+		if (printable && length <= SHOWN_MAX)
+			shown->bits[i / 64] |= UINT64_C(1) << (i % 64);
 	}
-	return length <= SHOWN_MAX;
+}
+
+static bool
+shown_good(const struct policy_image *image, const struct shown *shown, uint32_t string)
+{
+	return string_fits(image, string) && (shown->bits[string / 64] >> (string % 64) & 1);
 }
 
 static bool
@@ -124,7 +138,7 @@ options_good(const struct policy_image *image)
 }
 
 static bool
-rules_good(const struct policy_image *image)
+rules_good(const struct policy_image *image, const struct shown *shown)
 {
 	uint32_t n = image_count(image, SECTION_RULES);
 
@@ -143,15 +157,14 @@ rules_good(const struct policy_image *image)
 			return false;
 		if (i >= image->header->denies && image->options[rule->options].end <= i)
 			return false;
-		/* The rules of a file often stand together. */
-		if ((i == 0 || rule->file != rule[-1].file) && !shown_good(image, rule->file))
+		if (!shown_good(image, shown, rule->file))
 			return false;
 	}
 	for (uint32_t i = 0; i < image_count(image, SECTION_NOTES); i++) {
 		const struct image_note *note = &image->notes[i];
 
-		if ((note->id != IMAGE_NONE && !shown_good(image, note->id)) ||
-		    (note->because != IMAGE_NONE && !shown_good(image, note->because)))
+		if ((note->id != IMAGE_NONE && !shown_good(image, shown, note->id)) ||
+		    (note->because != IMAGE_NONE && !shown_good(image, shown, note->because)))
 			return false;
 	}
 	return true;
@@ -339,7 +352,8 @@ piece_good(const struct policy_image *image, const struct image_piece *piece)
 {
 	switch (piece->kind) {
 	case POLICY_PIECE_LITERAL:
-		return bytes_fit(image, piece->at, piece->length) &&
+		return piece->length <= POLICY_NAME_MAX_BYTES &&
+		       bytes_fit(image, piece->at, piece->length) &&
 		       !memchr(image->strings + piece->at, '/', piece->length);
 	case POLICY_PIECE_CLASS:
 		return piece->at < image_count(image, SECTION_CLASSES);
@@ -415,11 +429,15 @@ policy_image_good(const struct policy_image *image)
 {
 	size_t words = (size_t)image_count(image, SECTION_TREE) / 64 + 1;
 	_cleanup_free_ uint64_t *bits = calloc(words, sizeof(*bits));
+	_cleanup_free_ uint64_t *shown_bits =
+		calloc((size_t)image_count(image, SECTION_STRINGS) / 64 + 1, sizeof(*shown_bits));
 	struct orphans orphans = {bits, 0};
+	struct shown shown = {shown_bits};
 
-	if (!bits)
+	if (!bits || !shown_bits)
 		return -ENOMEM;
-	return subjects_good(image) && options_good(image) && rules_good(image) &&
+	find_shown(image, &shown);
+	return subjects_good(image) && options_good(image) && rules_good(image, &shown) &&
 			       components_good(image) && lists_good(image) &&
 			       tree_good(image, &orphans)
 		       ? 0
