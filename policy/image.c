@@ -91,6 +91,7 @@ policy_image_attach(const void *bytes, size_t size, struct policy_image **ret_im
 	image->pieces = (const void *)(base + at[SECTION_PIECES]);
 	image->strings = base + at[SECTION_STRINGS];
 
+	image->asks = asked(image);
 	*ret_image = image;
 	image = NULL;
 	return 0;
@@ -104,7 +105,6 @@ policy_image_from_memory(const void *bytes, size_t size, struct policy_image **r
 
 	if (r < 0)
 		return r;
-	image->asks = asked(image);
 	r = policy_image_good(image);
 	if (r < 0) {
 		policy_image_free(image);
@@ -114,8 +114,8 @@ policy_image_from_memory(const void *bytes, size_t size, struct policy_image **r
 	return 0;
 }
 
-int
-policy_image_map(int fd, struct policy_image **ret_image)
+static int
+map(int fd, bool validated, struct policy_image **ret_image)
 {
 	const int needed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
 	int seals = fcntl(fd, F_GET_SEALS);
@@ -135,13 +135,26 @@ policy_image_map(int fd, struct policy_image **ret_image)
 	mapping = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (mapping == MAP_FAILED)
 		return -errno;
-	r = policy_image_from_memory(mapping, (size_t)st.st_size, ret_image);
+	r = validated ? policy_image_attach(mapping, (size_t)st.st_size, ret_image)
+		      : policy_image_from_memory(mapping, (size_t)st.st_size, ret_image);
 	if (r < 0) {
 		munmap(mapping, (size_t)st.st_size);
 		return r;
 	}
 	(*ret_image)->mapping = mapping;
 	return 0;
+}
+
+int
+policy_image_map(int fd, struct policy_image **ret_image)
+{
+	return map(fd, false, ret_image);
+}
+
+int
+policy_image_map_validated(int fd, struct policy_image **ret_image)
+{
+	return map(fd, true, ret_image);
 }
 
 struct policy_image *

@@ -62,6 +62,12 @@ struct policy_image;
  */
 int policy_image_map(int fd, struct policy_image **ret_image);
 
+/*
+ * The same without the look at every item: for a process that got the descriptor from one that has
+ * looked. The seals are asked for all the same.
+ */
+int policy_image_map_validated(int fd, struct policy_image **ret_image);
+
 /* Unmap; takes NULL. Returns NULL. */
 struct policy_image *policy_image_free(struct policy_image *image);
 
