@@ -94,11 +94,31 @@ static const struct {
 	 "      |       ^~~~~~~~\n"
 	 "      = help: write 'any', a subject, 'user:NAME', 'group:NAME', 'unit:NAME' or "
 	 "'label:TEXT'; '+' joins what must hold together, '|' alternatives\n"},
-	{"lines of DOS", "policy 1\nallow user:1 read /a\r\n",
+	{"lines of DOS: said once, and read",
+	 "policy 1\r\nallow user:1 read /a\r\n\r\nallow user:1 read /a?\r\n",
+	 "t.policy:1:9: error[P003]: control byte \\x0d\n"
+	 "    1 | policy 1\\x0d\n"
+	 "      |         ^~~~\n"
+	 "      = help: end lines as UNIX does: sed -i 's/\\r$//' FILE\n"
+	 "t.policy:4:21: error[P016]: '?' must be escaped\n"
+	 "    4 | allow user:1 read /a?\n"
+	 "      |                     ^\n"
+	 "      = help: '*' matches any characters; write '\\x3f' for the character itself\n"},
+	{"one line of DOS", "policy 1\nallow user:1 read /a\r\n",
 	 "t.policy:2:21: error[P003]: control byte \\x0d\n"
 	 "    2 | allow user:1 read /a\\x0d\n"
 	 "      |                     ^~~~\n"
 	 "      = help: end lines as UNIX does: sed -i 's/\\r$//' FILE\n"},
+	{"a carriage return within the line of the header", "policy 1\rallow any read /a\n",
+	 "t.policy:1:9: error[P003]: control byte \\x0d\n"
+	 "    1 | policy 1\\x0dallow any read /a\n"
+	 "      |         ^~~~\n"
+	 "      = help: end lines as UNIX does, with a newline alone\n"},
+	{"the header may stand in a line that is not read", "policy 1 # \x1b\nallow any read /a\n",
+	 "t.policy:1:12: error[P003]: control byte \\x1b\n"
+	 "    1 | policy 1 # \\x1b\n"
+	 "      |            ^~~~\n"
+	 "      = help: in a pattern write it as '\\x' and two digits\n"},
 	{"an escape sequence in a comment", "policy 1\nallow user:1 read /a # \x1b[2Jx\n",
 	 "t.policy:2:24: error[P003]: control byte \\x1b\n"
 	 "    2 | allow user:1 read /a # \\x1b[2Jx\n"
