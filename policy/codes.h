@@ -84,7 +84,8 @@
 	X(77, ERROR, LINKED, "there is a symbolic link in the path of this rule: %")               \
 	X(78, WARNING, LINKED_HERE, "there is a symbolic link in the path of this rule, here: %")  \
 	X(79, NOTE, ABSENT, "this rule begins with what does not exist: %")                        \
-	X(80, WARNING, CROWDED, "decisions in % may be given up, and then deny")
+	X(80, WARNING, CROWDED, "decisions in % may be given up, and then deny")                   \
+	X(82, NOTE, REPLACED, "not read: %")
 
 enum policy_code {
 #define X(number, severity, name, message) POLICY_CODE_##name = number,

@@ -414,6 +414,68 @@ test_first_hundred(void **state)
 	free(text);
 }
 
+/* What is said of files and of lines is counted together, and what is not shown is told once. */
+static void
+test_first_hundred_of_files(void **state)
+{
+	static const char text[] = "policy 1\nfoo\nfoo\nfoo\nfoo\nfoo\n";
+	const struct policy_source source = {"t.policy", text, sizeof(text) - 1};
+
+	(void)state;
+	for (int i = 0; i < 2 * 3; i++) {
+		int files = i / 2 == 0 ? 95 : i / 2 == 1 ? 98 : 150;
+		struct policy_diag diag = {.json = i % 2};
+		char *messages, more[80] = "";
+		struct policy_report *report = calloc(1, sizeof(*report));
+		size_t size;
+		void *bytes;
+
+		assert_non_null(report);
+		diag.out = open_memstream(&messages, &size);
+		for (int k = 0; k < files; k++)
+			policy_diag_file(&diag, POLICY_CODE_NOT_REGULAR, POLICY_ERROR, "/f", NULL,
+					 NULL);
+		assert_int_equal(policy_compile(&source, 1, 0, &diag, &bytes, &size), -EBADMSG);
+		/* Nothing more: nothing more is told. */
+		policy_report_flush(report, &diag);
+		fclose(diag.out);
+		assert_int_equal(diag.errors, files + 5);
+		assert_int_equal(count(messages, "P044"), files < 100 ? files : 100);
+		assert_int_equal(count(messages, "P007"), files < 100 ? 100 - files : 0);
+		if (files > 95)
+			snprintf(more, sizeof(more),
+				 i % 2 ? "{\"severity\":\"error\",\"more\":%d}\n"
+				       : "... and %d more errors\n",
+				 files - 95);
+		assert_int_equal(count(messages, " more ") + count(messages, "\"more\""),
+				 files > 95);
+		assert_string_equal(messages + strlen(messages) - strlen(more), more);
+		free(messages);
+		free(report);
+	}
+}
+
+/* The caret, where the number of the line needs more room. */
+static void
+test_caret_far_down(void **state)
+{
+	char *text = malloc(100000 + 40);
+	struct compiled c;
+
+	(void)state;
+	memcpy(text, "policy 1\n", 9);
+	memset(text + 9, '\n', 100000 - 2);
+	strcpy(text + 9 + 100000 - 2, "foo\n");
+	c = compile_text(text);
+	assert_string_equal(c.messages, "t.policy:100000:1: error[P007]: unknown statement 'foo'\n"
+					"100000 | foo\n"
+					"       | ^~~\n"
+					"      = help: statements are subject, set, allow, deny, "
+					"expect; '#' begins a comment\n");
+	compiled_free(&c);
+	free(text);
+}
+
 /* 8 MiB of anything: not long, and not much is said. */
 static void
 test_bounded(void **state)
@@ -640,13 +702,22 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_file_of_cases),  cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_good),           cmocka_unit_test(test_warning),
-		cmocka_unit_test(test_files_in_order), cmocka_unit_test(test_first_hundred),
-		cmocka_unit_test(test_bounded),        cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_words),          cmocka_unit_test(test_places),
-		cmocka_unit_test(test_json),           cmocka_unit_test(test_who_limits),
-		cmocka_unit_test(test_value_limits),   cmocka_unit_test(test_every_code),
+		cmocka_unit_test(test_file_of_cases),
+		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_warning),
+		cmocka_unit_test(test_files_in_order),
+		cmocka_unit_test(test_first_hundred),
+		cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_who_limits),
+		cmocka_unit_test(test_value_limits),
+		cmocka_unit_test(test_first_hundred_of_files),
+		cmocka_unit_test(test_caret_far_down),
+		cmocka_unit_test(test_every_code),
 	};
 
 	return cmocka_run_group_tests_name("grammar", tests, NULL, NULL);
