@@ -36,7 +36,7 @@
 	X(28, WARNING, UNKNOWN_ALLOWED, "there is no %: THIS PART OF THE RULE MATCHES NOBODY")     \
 	X(29, ERROR, DENY_WHO, "a deny names only 'any', 'user:' or 'label:', not '%'")            \
 	X(30, ERROR, ANY_WRITES, "'any' is allowed to read, stat and list only, not to %")         \
-	X(31, ERROR, TWO_USERS, "nobody % at once")                                                \
+	X(31, ERROR, TWO_PEERS, "nobody % at once")                                                \
 	X(32, ERROR, EXCEPT_TWICE, "'except' comes once in a rule")                                \
 	X(33, ERROR, UNEXPECTED, "'%' is not expected here")                                       \
 	X(34, ERROR, OPTION, "unknown option '%'")                                                 \

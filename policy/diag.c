@@ -49,8 +49,8 @@ policy_diag_code(size_t i, unsigned *ret_number, enum policy_severity *ret_sever
 	return codes[i].message;
 }
 
-enum policy_severity
-policy_code_severity(enum policy_code code)
+static enum policy_severity
+code_severity(enum policy_code code)
 {
 	return codes[code_index(code)].severity;
 }
@@ -222,7 +222,7 @@ static void
 write_entry(const struct policy_diag *diag, const struct policy_source *sources,
 	    const struct policy_entry *entry)
 {
-	enum policy_severity severity = policy_code_severity(entry->code);
+	enum policy_severity severity = code_severity(entry->code);
 	const char *help = entry->help && *entry->help ? entry->help : NULL;
 	FILE *out = diag->out;
 
@@ -285,7 +285,7 @@ policy_report_add(struct policy_report *report, enum policy_code code,
 		  const struct policy_place *place, struct policy_span span, const char *argument,
 		  const char *help, ...)
 {
-	typeof(report->by_severity[0]) *kept = &report->by_severity[policy_code_severity(code)];
+	typeof(report->by_severity[0]) *kept = &report->by_severity[code_severity(code)];
 	struct policy_entry entry = {.place = *place, .span = span, .code = code};
 	/* What is missing at the end of a line is a span behind it. */
 	uint32_t left = span.at < place->length ? place->length - span.at : 0;
@@ -355,11 +355,26 @@ write_more(struct policy_diag *diag, enum policy_severity severity)
 			more == 1 ? "" : "s");
 }
 
+/* What is unknown may be in a file that is not among the sources: that was an error before. */
+static void
+say_unread(struct policy_entry *entry)
+{
+	char *help;
+
+	if (asprintf(&help, "it may be in a file that could not be read%s%s",
+		     entry->help && *entry->help ? "; else " : "",
+		     entry->help ? entry->help : "") < 0)
+		return;
+	free(entry->help);
+	entry->help = help;
+}
+
 void
 policy_report_flush(struct policy_report *report, struct policy_diag *diag)
 {
 	struct policy_entry all[POLICY_DIAG_SHOWN * (POLICY_ERROR + 1)];
 	unsigned room[POLICY_ERROR + 1];
+	bool unread = diag->errors > 0;
 	size_t n = 0;
 
 	for (size_t s = 0; s < ELEMENTS(report->by_severity); s++) {
@@ -376,7 +391,10 @@ policy_report_flush(struct policy_report *report, struct policy_diag *diag)
 	if (n > 0)
 		qsort(all, n, sizeof(all[0]), compare_entries);
 	for (size_t i = 0; i < n; i++) {
-		if (diag->out && take_room(room, policy_code_severity(all[i].code)))
+		if (unread && (all[i].code == POLICY_CODE_SET_UNKNOWN ||
+			       all[i].code == POLICY_CODE_SUBJECT_UNKNOWN))
+			say_unread(&all[i]);
+		if (diag->out && take_room(room, code_severity(all[i].code)))
 			write_entry(diag, report->sources, &all[i]);
 		entry_free(&all[i]);
 	}

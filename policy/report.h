@@ -55,5 +55,3 @@ void policy_report_flush(struct policy_report *report, struct policy_diag *diag)
 void policy_diag_file(struct policy_diag *diag, enum policy_code code,
 		      enum policy_severity severity, const char *path, const char *argument,
 		      const char *help);
-
-enum policy_severity policy_code_severity(enum policy_code code);

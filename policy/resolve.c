@@ -120,6 +120,9 @@ policy_resolve_atoms(struct policy_resolver *r, const struct policy_place *place
 			c->inert = true;
 			if (unknown != 0)
 				policy_report_unknown(r, place, atom, unknown, why);
+			/* One is enough for it not to be checked. */
+			if (unknown == POLICY_CODE_PEER_UNKNOWN)
+				unknown = 0;
 		}
 	}
 	return 0;

@@ -54,9 +54,6 @@ struct policy_scene {
 	uint32_t subject;         /* as of an atom: whose atoms stand here */
 };
 
-/* The span of an atom with its kind: "user:a". */
-struct policy_span policy_atom_span(const struct policy_ast_atom *atom);
-
 /*
  * Look up the users, groups and subjects that stand in a line. Unknown ones get POLICY_NO_ID, a
  * subject with a report, the others with one of the code unknown if that is not 0.
@@ -85,14 +82,6 @@ int policy_expand_who(struct policy_resolver *r, const struct policy_ast_rule *r
 
 /* Find out all about conjunctions in which no subject is left. */
 void policy_look_at_who(const struct policy_ast *ast, struct policy_who *who);
-
-enum {
-	POLICY_ORIGIN_MAX = 512,
-};
-
-/* Which subject brings the atom into the scene, to be added to a help; "" when it stands there. */
-const char *policy_origin(const struct policy_resolver *r, const struct policy_scene *scene,
-			  uint32_t atom, char buffer[POLICY_ORIGIN_MAX]);
 
 /* Report who->twice, which there is. */
 void policy_report_twice(struct policy_resolver *r, const struct policy_scene *scene,

@@ -455,6 +455,34 @@ test_first_hundred_of_files(void **state)
 	}
 }
 
+/* What is not known may be where nothing could be read. */
+static void
+test_file_not_read(void **state)
+{
+	static const char text[] = "policy 1\nallow s read @x\n";
+	const struct policy_source source = {"t.policy", text, sizeof(text) - 1};
+
+	(void)state;
+	for (int unread = 0; unread < 2; unread++) {
+		struct policy_diag diag = {0};
+		char *messages;
+		size_t size;
+		void *bytes;
+
+		diag.out = open_memstream(&messages, &size);
+		if (unread)
+			policy_diag_file(&diag, POLICY_CODE_LINK, POLICY_ERROR, "/f", NULL, NULL);
+		assert_int_equal(policy_compile(&source, 1, 0, &diag, &bytes, &size), -EBADMSG);
+		fclose(diag.out);
+		assert_int_equal(count(messages, "may be in a file"), unread ? 2 : 0);
+		if (unread)
+			assert_non_null(strstr(messages, "      = help: it may be in a file that "
+							 "could not be read; else define it in any "
+							 "of the files: set @x = PATTERN...\n"));
+		free(messages);
+	}
+}
+
 /* The caret, where the number of the line needs more room. */
 static void
 test_caret_far_down(void **state)
@@ -717,6 +745,7 @@ main(void)
 		cmocka_unit_test(test_value_limits),
 		cmocka_unit_test(test_first_hundred_of_files),
 		cmocka_unit_test(test_caret_far_down),
+		cmocka_unit_test(test_file_not_read),
 		cmocka_unit_test(test_every_code),
 	};
 

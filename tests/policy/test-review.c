@@ -1274,6 +1274,18 @@ static const struct saying sayings[] = {
 	 "    8 | allow user:1 write /c\n"
 	 "      | ^~~~~\n"
 	 "      = help: a deny always wins: take the rule out, or let the deny except it\n"},
+	/* Nor is one in two units, or has two labels: of the last two, one may be both. */
+	{"allow group:1+unit:a.service read /a\n"
+	 "allow group:1+unit:b.service write /a\n"
+	 "allow group:1+label:a read /b\n"
+	 "allow group:1+label:b write /b\n"
+	 "allow group:1+unit:a.service read /c\n"
+	 "allow group:1+unit:*.service write /c\n",
+	 "",
+	 "t.policy:7:30: warning[P072]: two rules together do not grant 'read,write' on /c\n"
+	 "    7 | allow group:1+unit:*.service write /c\n"
+	 "      |                              ^~~~~\n"
+	 "      = help: the other is t.policy:6: one rule has to list every verb\n"},
 	/* No object is of two types. */
 	{"allow user:1 read /a\n"
 	 "allow user:1 write /a type=fifo\n",
