@@ -29,7 +29,8 @@ struct policy_who {
 /* An answer of the system's database, so that it is asked once. */
 struct policy_accounts {
 	struct policy_intern names;
-	POLICY_VECTOR(uint32_t) ids; /* by number of the name; POLICY_NO_ID: no such */
+	POLICY_VECTOR(uint32_t) ids;      /* by number of the name; POLICY_NO_ID: no such */
+	POLICY_VECTOR(const char *) said; /* likewise: the line where that was last reported */
 };
 
 struct policy_resolver {
