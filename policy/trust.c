@@ -45,6 +45,12 @@ origin_of(const struct policy_resolver *r, const struct policy_scene *scene, uin
 	return buffer;
 }
 
+static bool
+same_text(const struct policy_ast_atom *a, const struct policy_ast_atom *b)
+{
+	return a->length == b->length && memcmp(a->text, b->text, a->length) == 0;
+}
+
 bool
 policy_atoms_at_odds(const struct policy_ast_atom *a, const struct policy_ast_atom *b)
 {
@@ -54,11 +60,10 @@ policy_atoms_at_odds(const struct policy_ast_atom *a, const struct policy_ast_at
 	case POLICY_ATOM_USER:
 		return a->id != b->id && a->id != POLICY_NO_ID && b->id != POLICY_NO_ID;
 	case POLICY_ATOM_UNIT:
-		if (memchr(a->text, '*', a->length) || memchr(b->text, '*', b->length))
-			return false;
-		/* fall through */
+		return !same_text(a, b) && !memchr(a->text, '*', a->length) &&
+		       !memchr(b->text, '*', b->length);
 	case POLICY_ATOM_LABEL:
-		return a->length != b->length || memcmp(a->text, b->text, a->length) != 0;
+		return !same_text(a, b);
 	case POLICY_ATOM_ANY:
 	case POLICY_ATOM_GROUP:
 	case POLICY_ATOM_SUBJECT:
