@@ -17,6 +17,12 @@ struct policy_ast_atom {
 	uint32_t subject;        /* 1 + the subject that it stands in; 0: no subject */
 };
 
+/*
+ * Can nobody be both? Known once names are looked up. Unknown names were reported, and two patterns
+ * may name the same unit.
+ */
+bool policy_atoms_at_odds(const struct policy_ast_atom *a, const struct policy_ast_atom *b);
+
 /* The id of a name that nobody has. */
 #define POLICY_NO_ID UINT32_MAX
 

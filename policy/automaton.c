@@ -6,7 +6,7 @@
 #include "util.h"
 
 enum {
-	/* All bytes of a pattern in the braces of one component, and two nodes for each of them. */
+	/* A state for each byte, each other piece, and two for each alternative. */
 	NODES_MAX = POLICY_PATH_MAX + POLICY_PIECES_MAX + 2 * POLICY_ALTERNATIVES_MAX,
 	WORDS_MAX = NODES_MAX / 64 + 1,
 	UNPATCHED = UINT32_MAX,
@@ -135,9 +135,8 @@ policy_automaton_new(const struct policy_pattern *pattern, struct policy_automat
 #define READING_LITERAL (1u << 8)
 
 enum {
-	/* A state for each byte, each other piece, and two for each alternative. */
-	PART_WORDS_MAX =
-		(POLICY_PATH_MAX + POLICY_PIECES_MAX + 2 * POLICY_ALTERNATIVES_MAX) / 64 + 2,
+	/* All of a pattern may stand in one component. */
+	PART_WORDS_MAX = NODES_MAX / 64 + 2,
 };
 
 static bool

@@ -302,19 +302,6 @@ add_note(struct builder *b, const struct policy_ast_rule *rule, uint32_t *ret_no
 	return r < 0 ? r : policy_vector_push(&b->notes, note);
 }
 
-/* What a rule covers beyond what it says. */
-static unsigned
-covered_verbs(const struct policy_ast_rule *rule)
-{
-	unsigned verbs = rule->verbs;
-
-	if (verbs & POLICY_READ)
-		verbs |= POLICY_STAT;
-	if (rule->verdict == POLICY_DENY && (verbs & POLICY_WRITE))
-		verbs |= POLICY_CREATE;
-	return verbs;
-}
-
 static int
 add_rule(struct builder *b, const struct policy_ast_rule *rule)
 {
@@ -323,7 +310,7 @@ add_rule(struct builder *b, const struct policy_ast_rule *rule)
 	struct image_rule add = {
 		.line = rule->place.line,
 		.verbs = (uint8_t)rule->verbs,
-		.covers = (uint8_t)covered_verbs(rule),
+		.covers = (uint8_t)policy_verbs_covered(rule->verdict, rule->verbs),
 		.expires = rule->options.until != POLICY_FOREVER,
 		.options = b->order.rank[rule - b->ast->rules.items],
 	};

@@ -36,7 +36,7 @@
 	X(28, WARNING, UNKNOWN_ALLOWED, "there is no %: THIS PART OF THE RULE MATCHES NOBODY")     \
 	X(29, ERROR, DENY_WHO, "a deny names only 'any', 'user:' or 'label:', not '%'")            \
 	X(30, ERROR, ANY_WRITES, "'any' is allowed to read, stat and list only, not to %")         \
-	X(31, ERROR, TWO_USERS, "nobody % at once")                                                \
+	X(31, ERROR, TWO_PEERS, "nobody % at once")                                                \
 	X(32, ERROR, EXCEPT_TWICE, "'except' comes once in a rule")                                \
 	X(33, ERROR, UNEXPECTED, "'%' is not expected here")                                       \
 	X(34, ERROR, OPTION, "unknown option '%'")                                                 \
@@ -85,7 +85,8 @@
 	X(78, WARNING, LINKED_HERE, "there is a symbolic link in the path of this rule, here: %")  \
 	X(79, NOTE, ABSENT, "this rule begins with what does not exist: %")                        \
 	X(80, WARNING, CROWDED, "decisions in % may be given up, and then deny")                   \
-	X(81, ERROR, SUBJECTS, "the rules say more than 1024 different things of this peer")
+	X(81, ERROR, SUBJECTS, "the rules say more than 1024 different things of this peer")       \
+	X(82, NOTE, REPLACED, "not read: %")
 
 enum policy_code {
 #define X(number, severity, name, message) POLICY_CODE_##name = number,

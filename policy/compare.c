@@ -95,8 +95,9 @@ is_special(char byte)
 	return byte == '*' || byte == '[' || byte == '{' || byte == '$' || byte == '\\';
 }
 
-uint32_t
-policy_literal_bytes(const char *text, uint32_t length)
+/* How many of its bytes stand for themselves, whatever follows. */
+static uint32_t
+literal_bytes(const char *text, uint32_t length)
 {
 	uint32_t n = 0;
 
@@ -108,7 +109,7 @@ policy_literal_bytes(const char *text, uint32_t length)
 uint32_t
 policy_literal_prefix(const struct policy_written *written)
 {
-	uint32_t n = policy_literal_bytes(written->text, written->length);
+	uint32_t n = literal_bytes(written->text, written->length);
 
 	/* `**` may be nothing, and then the slash before it is nothing, too. */
 	if (written->length - n >= 2 && memcmp(written->text + n, "**", 2) == 0)
@@ -161,11 +162,12 @@ any_matches(struct policy_review *review, struct policy_patterns patterns, const
 	int r;
 
 	*ret_matches = false;
-	while (policy_patterns_next(&patterns, &w)) {
+	/* Without steps nothing is proven any more, so that what is left out here does no harm. */
+	while (review->overlap.steps > 0 && policy_patterns_next(&patterns, &w)) {
 		review->overlap.steps--;
 		if (!policy_may_meet(w.text, w.length, path, length))
 			continue;
-		if (policy_literal_bytes(w.text, w.length) == w.length) {
+		if (literal_bytes(w.text, w.length) == w.length) {
 			*ret_matches = w.length == length && memcmp(w.text, path, length) == 0;
 		} else {
 			r = policy_review_automaton(review, &w, &automaton);
@@ -207,7 +209,8 @@ policy_review_add(struct policy_review *review, const struct policy_ast_rule *ru
 	struct policy_written w;
 	int r;
 
-	while (policy_patterns_next(&patterns, &w)) {
+	/* Without steps nothing is proven any more, so that what is left out here does no harm. */
+	while (review->overlap.steps > 0 && policy_patterns_next(&patterns, &w)) {
 		review->overlap.steps--;
 		if (!policy_may_meet(w.text, w.length, near->text, near->length))
 			continue;
@@ -245,7 +248,7 @@ policy_review_witness(struct policy_review *review, const struct policy_ast_rule
 {
 	struct policy_patterns excepts = policy_patterns_of(review->ast, rule, rule->excepts);
 	struct policy_overlap *o = &review->overlap;
-	bool literal = policy_literal_bytes(written->text, written->length) == written->length;
+	bool literal = literal_bytes(written->text, written->length) == written->length;
 	const struct policy_automaton *automaton;
 	bool excepted = true;
 	int r = 0;
@@ -280,7 +283,7 @@ policy_review_includes(struct policy_review *review, const struct policy_ast_rul
 	enum policy_overlap_result result;
 	int r;
 
-	if (policy_literal_bytes(written->text, written->length) == written->length)
+	if (literal_bytes(written->text, written->length) == written->length)
 		return policy_rule_matches(review, b, written->text, written->length,
 					   POLICY_READING_DOTS | POLICY_READING_WIDE, ret_includes);
 	r = start_search(review, a, written);
@@ -301,16 +304,6 @@ policy_review_includes(struct policy_review *review, const struct policy_ast_rul
 }
 
 /* --- verbs and who ----------------------------------------------------------------------- */
-
-unsigned
-policy_verbs_covered(enum policy_verdict verdict, unsigned verbs)
-{
-	if (verbs & POLICY_READ)
-		verbs |= POLICY_STAT;
-	if (verdict == POLICY_DENY && (verbs & POLICY_WRITE))
-		verbs |= POLICY_CREATE;
-	return verbs;
-}
 
 /* Does the unit match? A star in it is matched by a star only. */
 static bool
@@ -399,16 +392,11 @@ policy_who_meet(const struct policy_ast *ast, const struct policy_ast_conjunctio
 {
 	if (a->inert || b->inert)
 		return false;
-	for (uint32_t i = 0; i < a->atoms.n; i++) {
-		const struct policy_ast_atom *x = &ast->atoms.items[a->atoms.first + i];
-
-		for (uint32_t k = 0; k < b->atoms.n && x->kind == POLICY_ATOM_USER; k++) {
-			const struct policy_ast_atom *y = &ast->atoms.items[b->atoms.first + k];
-
-			if (y->kind == POLICY_ATOM_USER && x->id != y->id)
+	for (uint32_t i = 0; i < a->atoms.n; i++)
+		for (uint32_t k = 0; k < b->atoms.n; k++)
+			if (policy_atoms_at_odds(&ast->atoms.items[a->atoms.first + i],
+						 &ast->atoms.items[b->atoms.first + k]))
 				return false;
-		}
-	}
 	return true;
 }
 

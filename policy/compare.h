@@ -55,9 +55,6 @@ policy_patterns_of(const struct policy_ast *ast, const struct policy_ast_rule *r
 
 bool policy_patterns_next(struct policy_patterns *patterns, struct policy_written *ret_written);
 
-/* How many of its bytes stand for themselves, whatever follows. */
-uint32_t policy_literal_bytes(const char *text, uint32_t length);
-
 /* Where everything that the pattern matches begins with. */
 uint32_t policy_literal_prefix(const struct policy_written *written);
 
@@ -100,9 +97,6 @@ int policy_review_add(struct policy_review *review, const struct policy_ast_rule
 		      unsigned reading);
 
 /* --- verbs and who ----------------------------------------------------------------------- */
-
-/* What a rule says of requests that need these verbs. */
-unsigned policy_verbs_covered(enum policy_verdict verdict, unsigned verbs);
 
 /*
  * Is every peer for whom a and b hold (b may be NULL) one that the rule is for? When all steps are

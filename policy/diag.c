@@ -49,8 +49,8 @@ policy_diag_code(size_t i, unsigned *ret_number, enum policy_severity *ret_sever
 	return codes[i].message;
 }
 
-enum policy_severity
-policy_code_severity(enum policy_code code)
+static enum policy_severity
+code_severity(enum policy_code code)
 {
 	return codes[code_index(code)].severity;
 }
@@ -156,14 +156,17 @@ text_excerpt(FILE *out, const struct policy_place *place, struct policy_span spa
 {
 	uint32_t from, to;
 	uint32_t caret_end = span.at + (span.length ? span.length : 1);
+	int margin;
 
 	cut_line(place, span, &from, &to);
 	if (caret_end > to && to > span.at)
 		caret_end = to;
 
-	fprintf(out, "%5u | %s", place->line, from ? "..." : "");
+	margin = fprintf(out, "%5u", place->line);
+	fprintf(out, " | %s", from ? "..." : "");
 	policy_escape(out, place->text + from, to - from, 1);
-	fprintf(out, "%s\n      | %s", to < place->length ? "..." : "", from ? "   " : "");
+	fprintf(out, "%s\n%*s | %s", to < place->length ? "..." : "", margin, "",
+		from ? "   " : "");
 	for (uint32_t i = from; i < span.at; i++) {
 		if (i < to && place->text[i] == '\t')
 			fputc('\t', out);
@@ -189,18 +192,47 @@ json_excerpt(FILE *out, const struct policy_place *place, struct policy_span spa
 	fprintf(out, "%s\"", to < place->length ? "..." : "");
 }
 
+/* Of no line: about a file as a whole, or about the policy. */
+static void
+write_message(const struct policy_diag *diag, enum policy_code code, enum policy_severity severity,
+	      const char *path, const char *argument, const char *help)
+{
+	if (diag->json) {
+		fputc('{', diag->out);
+		json_string(diag->out, "file", path);
+		fputc(',', diag->out);
+		json_message(diag->out, severity, code, argument);
+		if (help) {
+			fputc(',', diag->out);
+			json_string(diag->out, "help", help);
+		}
+		fputs("}\n", diag->out);
+		return;
+	}
+	escape_string(diag->out, path);
+	text_message(diag->out, severity, code, argument);
+	if (help) {
+		fputs("      = help: ", diag->out);
+		escape_string(diag->out, help);
+		fputc('\n', diag->out);
+	}
+}
+
 static void
 write_entry(const struct policy_diag *diag, const struct policy_source *sources,
 	    const struct policy_entry *entry)
 {
-	enum policy_severity severity = policy_code_severity(entry->code);
+	enum policy_severity severity = code_severity(entry->code);
 	const char *help = entry->help && *entry->help ? entry->help : NULL;
-	const char *name = sources[entry->place.source].name;
 	FILE *out = diag->out;
 
+	if (entry->place.line == 0) {
+		write_message(diag, entry->code, severity, "policy", entry->argument, help);
+		return;
+	}
 	if (diag->json) {
 		fputc('{', out);
-		json_string(out, "file", name);
+		json_string(out, "file", sources[entry->place.source].name);
 		fprintf(out, ",\"line\":%u,\"column\":%u,\"length\":%u,", entry->place.line,
 			entry->span.at + 1, entry->span.length ? entry->span.length : 1);
 		json_message(out, severity, entry->code, entry->argument);
@@ -212,7 +244,7 @@ write_entry(const struct policy_diag *diag, const struct policy_source *sources,
 		fputs("}\n", out);
 		return;
 	}
-	escape_string(out, name);
+	escape_string(out, sources[entry->place.source].name);
 	fprintf(out, ":%u:%u", entry->place.line, entry->span.at + 1);
 	text_message(out, severity, entry->code, entry->argument);
 	text_excerpt(out, &entry->place, entry->span);
@@ -253,7 +285,7 @@ policy_report_add(struct policy_report *report, enum policy_code code,
 		  const struct policy_place *place, struct policy_span span, const char *argument,
 		  const char *help, ...)
 {
-	typeof(report->by_severity[0]) *kept = &report->by_severity[policy_code_severity(code)];
+	typeof(report->by_severity[0]) *kept = &report->by_severity[code_severity(code)];
 	struct policy_entry entry = {.place = *place, .span = span, .code = code};
 	/* What is missing at the end of a line is a span behind it. */
 	uint32_t left = span.at < place->length ? place->length - span.at : 0;
@@ -295,37 +327,79 @@ counter(struct policy_diag *diag, enum policy_severity severity)
 	}
 }
 
+/* One more of a severity: is there still room for it? */
+static bool
+take_room(unsigned room[POLICY_ERROR + 1], enum policy_severity severity)
+{
+	if (room[severity] == 0)
+		return false;
+	room[severity]--;
+	return true;
+}
+
+/* What was counted and not shown, files included, and not yet said by a flush before. */
+static void
+write_more(struct policy_diag *diag, enum policy_severity severity)
+{
+	unsigned long count = *counter(diag, severity), more;
+
+	more = count > POLICY_DIAG_SHOWN ? count - POLICY_DIAG_SHOWN - diag->more[severity] : 0;
+	if (more == 0)
+		return;
+	diag->more[severity] += more;
+	if (diag->json)
+		fprintf(diag->out, "{\"severity\":\"%s\",\"more\":%lu}\n", severity_names[severity],
+			more);
+	else
+		fprintf(diag->out, "... and %lu more %s%s\n", more, severity_names[severity],
+			more == 1 ? "" : "s");
+}
+
+/* What is unknown may be in a file that is not among the sources: that was an error before. */
+static void
+say_unread(struct policy_entry *entry)
+{
+	char *help;
+
+	if (asprintf(&help, "it may be in a file that could not be read%s%s",
+		     entry->help && *entry->help ? "; else " : "",
+		     entry->help ? entry->help : "") < 0)
+		return;
+	free(entry->help);
+	entry->help = help;
+}
+
 void
 policy_report_flush(struct policy_report *report, struct policy_diag *diag)
 {
 	struct policy_entry all[POLICY_DIAG_SHOWN * (POLICY_ERROR + 1)];
+	unsigned room[POLICY_ERROR + 1];
+	bool unread = diag->errors > 0;
 	size_t n = 0;
 
 	for (size_t s = 0; s < ELEMENTS(report->by_severity); s++) {
+		unsigned long *count = counter(diag, (enum policy_severity)s);
+
 		memcpy(all + n, report->by_severity[s].entries,
 		       report->by_severity[s].n * sizeof(all[0]));
 		n += report->by_severity[s].n;
-		*counter(diag, (enum policy_severity)s) += report->by_severity[s].count;
+		room[s] = *count < POLICY_DIAG_SHOWN ? (unsigned)(POLICY_DIAG_SHOWN - *count) : 0;
+		*count += report->by_severity[s].count;
+		report->by_severity[s].n = 0;
+		report->by_severity[s].count = 0;
 	}
 	if (n > 0)
 		qsort(all, n, sizeof(all[0]), compare_entries);
 	for (size_t i = 0; i < n; i++) {
-		if (diag->out)
+		if (unread && (all[i].code == POLICY_CODE_SET_UNKNOWN ||
+			       all[i].code == POLICY_CODE_SUBJECT_UNKNOWN))
+			say_unread(&all[i]);
+		if (diag->out && take_room(room, code_severity(all[i].code)))
 			write_entry(diag, report->sources, &all[i]);
 		entry_free(&all[i]);
 	}
-	for (size_t s = ELEMENTS(report->by_severity); s-- > 0;) {
-		unsigned long more = report->by_severity[s].count - report->by_severity[s].n;
-
-		if (diag->out && more > 0 && diag->json)
-			fprintf(diag->out, "{\"severity\":\"%s\",\"more\":%lu}\n",
-				severity_names[s], more);
-		else if (diag->out && more > 0)
-			fprintf(diag->out, "... and %lu more %s%s\n", more, severity_names[s],
-				more == 1 ? "" : "s");
-		report->by_severity[s].n = 0;
-		report->by_severity[s].count = 0;
-	}
+	for (size_t s = ELEMENTS(report->by_severity); s-- > 0 && diag->out;)
+		write_more(diag, (enum policy_severity)s);
 }
 
 void
@@ -337,20 +411,5 @@ policy_diag_file(struct policy_diag *diag, enum policy_code code, enum policy_se
 	(*count)++;
 	if (!diag->out || *count > POLICY_DIAG_SHOWN)
 		return;
-	if (diag->json) {
-		fputc('{', diag->out);
-		json_string(diag->out, "file", path);
-		fputc(',', diag->out);
-		json_message(diag->out, severity, code, argument);
-		if (help) {
-			fputc(',', diag->out);
-			json_string(diag->out, "help", help);
-		}
-		fputs("}\n", diag->out);
-		return;
-	}
-	escape_string(diag->out, path);
-	text_message(diag->out, severity, code, argument);
-	if (help)
-		fprintf(diag->out, "      = help: %s\n", help);
+	write_message(diag, code, severity, path, argument, help);
 }

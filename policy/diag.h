@@ -7,15 +7,16 @@
  *           |                        ^~
  *           = help: ...
  *
- * The first POLICY_DIAG_SHOWN of each severity are written, the rest are counted. What comes from
- * policy files and file names is escaped (policy_escape()): nothing in it reaches a terminal raw.
+ * The first POLICY_DIAG_SHOWN of each severity are written, of files and of lines together, the rest
+ * are counted. What comes from policy files and file names is escaped (policy_escape()): nothing in it reaches a terminal raw.
  *
  * As JSON, with the same escapes in its strings, the above is
  *
  *     {"file":"50-web.policy","line":7,"column":24,"length":2,"severity":"error","code":"P014",
  *     "message":"...","source":"allow web ...","help":"..."}
  *
- * on one line. A message about a whole file has no line, column, length and source. `source` is cut
+ * on one line. A message about a whole file, or about the policy as a whole (its file is then
+ * "policy"), has no line, column, length and source. `source` is cut
  * as the text is, with "..."; line and column are those of the whole line. What is only counted
  * comes at the end: {"severity":"error","more":12}.
  */
@@ -42,6 +43,7 @@ struct policy_diag {
 	unsigned long errors;
 	unsigned long warnings;
 	unsigned long notes;
+	unsigned long more[POLICY_ERROR + 1]; /* of them: not shown, and it was said how many */
 };
 
 /* Write bytes as printable ASCII: everything else, and DEL, becomes \xHH; a tab stays if tabs. */

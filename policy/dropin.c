@@ -188,11 +188,19 @@ compare_names(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+static void
+too_many_files(struct policy_diag *diag, const char *path)
+{
+	char limit[16];
+
+	snprintf(limit, sizeof(limit), "%d", POLICY_FILES_MAX);
+	policy_diag_file(diag, POLICY_CODE_TOO_MANY_FILES, POLICY_ERROR, path, limit, NULL);
+}
+
 /* What there is, by name. -EBADMSG: reported. */
 static int
 list_all(struct scan *s)
 {
-	char limit[16];
 	int r;
 
 	for (size_t d = 0; d < s->n_directories; d++) {
@@ -200,9 +208,7 @@ list_all(struct scan *s)
 		if (r == -ENOMEM)
 			return r;
 		if (r == -E2BIG) {
-			snprintf(limit, sizeof(limit), "%d", POLICY_FILES_MAX);
-			policy_diag_file(s->diag, POLICY_CODE_TOO_MANY_FILES, POLICY_ERROR,
-					 s->directories[d], limit, NULL);
+			too_many_files(s->diag, s->directories[d]);
 			return -EBADMSG;
 		}
 		if (r < 0) {
@@ -240,6 +246,28 @@ open_all(struct scan *s)
 	return true;
 }
 
+/* A file that a later directory replaces is there to be seen, and not read: that is said. */
+static void
+note_replaced(struct scan *s, const struct name *name, size_t directory, const char *by)
+{
+	_cleanup_free_ char *path = NULL, *why = NULL;
+	struct stat here, there;
+
+	if (s->fds[directory] < 0 ||
+	    fstatat(s->fds[directory], name->name, &here, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	/* A directory that is named twice replaces nothing. */
+	if (fstatat(s->fds[name->directory], name->name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    here.st_dev == there.st_dev && here.st_ino == there.st_ino)
+		return;
+	if (asprintf(&path, "%s/%s", s->directories[directory], name->name) < 0)
+		path = NULL;
+	if (asprintf(&why, "%s %s it", by, name->masked ? "masks" : "replaces") < 0)
+		why = NULL;
+	policy_diag_file(s->diag, POLICY_CODE_REPLACED, POLICY_NOTE, path ? path : name->name,
+			 why ? why : by, NULL);
+}
+
 /* One file of the set: into files if it is good. False: reported, or -ENOMEM in *r. */
 static bool
 take_file(struct scan *s, struct name *name, struct policy_files *files, int *r)
@@ -247,13 +275,15 @@ take_file(struct scan *s, struct name *name, struct policy_files *files, int *r)
 	_cleanup_free_ char *path = NULL;
 	struct stat st;
 
-	if (name->masked)
-		return true;
 	if (asprintf(&path, "%s/%s", s->directories[name->directory], name->name) < 0) {
 		path = NULL;
 		*r = -ENOMEM;
 		return false;
 	}
+	for (size_t d = 0; d < name->directory; d++)
+		note_replaced(s, name, d, path);
+	if (name->masked)
+		return true;
 	if (name->fd == -ELOOP) {
 		policy_diag_file(s->diag, POLICY_CODE_LINK, POLICY_ERROR, path, NULL,
 				 "copy the file here; a link to /dev/null masks a file");
@@ -337,12 +367,40 @@ policy_files_open(const char *const *directories, size_t n, enum policy_trust tr
 	return r < 0 ? r : listed;
 }
 
+/* By another path, perhaps. */
+static bool
+is_there(const struct policy_files *files, const struct stat *st)
+{
+	struct stat other;
+
+	for (size_t i = 0; i < files->n; i++)
+		if (fstat(files->files[i].fd, &other) == 0 && other.st_dev == st->st_dev &&
+		    other.st_ino == st->st_ino)
+			return true;
+	return false;
+}
+
+/* Into the set, or closed. */
+static int
+add_file(struct policy_files *files, const char *path, int fd)
+{
+	struct policy_file *grown = reallocarray(files->files, files->n + 1, sizeof(*grown));
+
+	if (grown)
+		files->files = grown;
+	if (!grown || !(grown[files->n].path = strdup(path))) {
+		close(fd);
+		return -ENOMEM;
+	}
+	grown[files->n++].fd = fd;
+	return 0;
+}
+
 int
 policy_files_add(struct policy_files *files, const char *path, enum policy_trust trust,
 		 struct policy_diag *diag)
 {
 	bool strict = trust == POLICY_TRUST_STRICT;
-	struct policy_file *grown;
 	struct stat st;
 	int fd;
 
@@ -363,15 +421,16 @@ policy_files_add(struct policy_files *files, const char *path, enum policy_trust
 		close(fd);
 		return -EBADMSG;
 	}
-	grown = reallocarray(files->files, files->n + 1, sizeof(*grown));
-	if (grown)
-		files->files = grown;
-	if (!grown || !(grown[files->n].path = strdup(path))) {
+	if (is_there(files, &st)) {
 		close(fd);
-		return -ENOMEM;
+		return 0;
 	}
-	grown[files->n++].fd = fd;
-	return 0;
+	if (files->n >= POLICY_FILES_MAX) {
+		too_many_files(diag, path);
+		close(fd);
+		return -EBADMSG;
+	}
+	return add_file(files, path, fd);
 }
 
 void

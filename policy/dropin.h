@@ -19,7 +19,7 @@ struct policy_file {
 };
 
 struct policy_files {
-	struct policy_file *files; /* sorted by file name */
+	struct policy_file *files; /* sorted by file name; what was added comes last */
 	size_t n;
 };
 
@@ -35,8 +35,8 @@ enum policy_trust {
 };
 
 /*
- * Open the set. A directory that does not exist is no error. Files of other names are noted in
- * diag. The directories themselves are held to the same owner and mode as the files: who may write
+ * Open the set. A directory that does not exist is no error. Files of other names, and those that
+ * a later directory replaces or masks, are noted in diag. The directories themselves are held to the same owner and mode as the files: who may write
  * in one could take a deny away.
  *
  * -EBADMSG after errors that were reported to diag: then too *ret_files holds the files that could
@@ -47,8 +47,8 @@ int policy_files_open(const char *const *directories, size_t n, enum policy_trus
 		      struct policy_diag *diag, struct policy_files *ret_files);
 
 /*
- * Add one file by its path (for `check FILE`), after those that are there. POLICY_TRUST_WARN
- * follows links and takes pipes. -EBADMSG after an error that was reported; -ENOMEM.
+ * Add one file by its path (for `check FILE`), after those that are there; one that is there is
+ * not added again. POLICY_TRUST_WARN follows links and takes pipes. -EBADMSG after an error that was reported; -ENOMEM.
  */
 int policy_files_add(struct policy_files *files, const char *path, enum policy_trust trust,
 		     struct policy_diag *diag);

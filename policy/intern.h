@@ -28,7 +28,7 @@ int policy_intern_append(struct policy_intern *intern, const void *bytes, size_t
 int policy_intern_escaped(struct policy_intern *intern, const char *text, size_t length,
 			  uint32_t *ret_at);
 
-/* Is there such a key? */
+/* -ENOENT: there is no such key. */
 int policy_intern_find(const struct policy_intern *intern, const void *key, size_t length,
 		       uint32_t *ret_id);
 

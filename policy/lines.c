@@ -75,6 +75,22 @@ may_hold_control(const char *text, uint32_t length)
 	return found != 0;
 }
 
+/* A line of DOS is reported once a file, and read without its last byte: so is the rest. */
+static void
+check_line_end(struct policy_parser *p)
+{
+	struct policy_place *place = &p->place;
+	struct policy_span span = {place->length - 1, 1};
+
+	if (place->length == 0 || place->text[span.at] != '\r')
+		return;
+	if (!p->dos)
+		policy_report_add(p->report, POLICY_CODE_CONTROL_BYTE, place, span, "\\x0d",
+				  "end lines as UNIX does: sed -i 's/\\r$//' FILE");
+	p->dos = true;
+	place->length--;
+}
+
 /* False: reported, the line is not read. */
 static bool
 check_bytes(struct policy_parser *p)
@@ -97,7 +113,7 @@ check_bytes(struct policy_parser *p)
 		}
 		snprintf(shown, sizeof(shown), "\\x%02x", byte);
 		policy_report_add(p->report, POLICY_CODE_CONTROL_BYTE, place, span, shown, "%s",
-				  byte == '\r' ? "end lines as UNIX does: sed -i 's/\\r$//' FILE"
+				  byte == '\r' ? "end lines as UNIX does, with a newline alone"
 					       : "in a pattern write it as '\\x' and two digits");
 		return false;
 	}
@@ -125,8 +141,11 @@ parse_lines(struct policy_parser *p, const char *text, size_t size)
 		p->place.text = text + at;
 		p->place.length = (uint32_t)length;
 		at = end + 1;
-		if (!check_bytes(p))
+		check_line_end(p);
+		if (!check_bytes(p)) {
+			p->skipped = true;
 			continue;
+		}
 		r = split_words(p);
 		if (r < 0)
 			return r;
@@ -145,7 +164,7 @@ parse_lines(struct policy_parser *p, const char *text, size_t size)
 
 /* About as many rules as lines, if they are not too many to ask for: arrays that grow are copied. */
 static int
-expect_lines(struct policy_ast *ast, const struct policy_source *text)
+reserve_lines(struct policy_ast *ast, const struct policy_source *text)
 {
 	const char *at = text->text, *end = at + text->size;
 	size_t lines = 1;
@@ -183,10 +202,10 @@ policy_parse(struct policy_ast *ast, struct policy_report *report, uint32_t sour
 
 	if (!pattern)
 		return -ENOMEM;
-	r = expect_lines(ast, text);
+	r = reserve_lines(ast, text);
 	if (r == 0)
 		r = parse_lines(&p, text->text, text->size);
-	if (r == 0 && !p.header && !p.stop) {
+	if (r == 0 && !p.header && !p.stop && !p.skipped) {
 		p.place = (struct policy_place){.source = source, .line = 1, .text = ""};
 		policy_report_add(report, POLICY_CODE_NO_HEADER, &p.place, (struct policy_span){0},
 				  NULL, "write 'policy 1'; a link to /dev/null masks a file");

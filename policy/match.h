@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which patterns match a path? No recursion, no allocation. Time is counted in steps, each of them
+ * Which patterns match a path? No allocation, and no recursion but one into a list. Time is counted in steps, each of them
  * a few nanoseconds; when they are used up, nothing more is found and `exhausted` says so.
  */
 #pragma once

@@ -19,6 +19,8 @@ struct policy_parser {
 	struct policy_pattern_error error;       /* scratch: it is large */
 	int32_t today;                           /* days since 1970-01-01 UTC */
 	bool header;                             /* was seen */
+	bool skipped;                            /* a line was: the header may stand in it */
+	bool dos;                                /* the file has lines of DOS: reported */
 	bool stop;                               /* the rest of the file means nothing */
 };
 

@@ -6,15 +6,35 @@
 #include "match.h"
 #include "words.h"
 
+/* The kernel gives groups in ascending order, setgroups(2); then they are found by halves. */
 static bool
-in_group(const struct policy_peer *peer, gid_t gid)
+are_sorted(const struct policy_peer *peer)
 {
+	for (size_t i = 1; i < peer->n_groups; i++)
+		if (peer->groups[i] < peer->groups[i - 1])
+			return false;
+	return true;
+}
+
+static bool
+in_group(const struct policy_peer *peer, bool sorted, gid_t gid)
+{
+	size_t low = 0, high = peer->n_groups;
+
 	if (peer->has_gid && peer->gid == gid)
 		return true;
-	for (size_t i = 0; i < peer->n_groups; i++)
+	for (size_t i = 0; i < peer->n_groups && !sorted; i++)
 		if (peer->groups[i] == gid)
 			return true;
-	return false;
+	while (sorted && low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (peer->groups[middle] < gid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return sorted && low < peer->n_groups && peer->groups[low] == gid;
 }
 
 /* AppArmor says how it enforces a profile behind its name, "NAME (MODE)"; no label has a blank. */
@@ -26,7 +46,7 @@ label_length(const char *label)
 
 static bool
 atom_holds(const struct policy_image *image, const struct image_atom *atom,
-	   const struct policy_peer *peer)
+	   const struct policy_peer *peer, bool sorted)
 {
 	const char *text = image->strings + atom->value;
 
@@ -34,7 +54,7 @@ atom_holds(const struct policy_image *image, const struct image_atom *atom,
 	case POLICY_ATOM_USER:
 		return peer->has_uid && peer->uid == atom->value;
 	case POLICY_ATOM_GROUP:
-		return in_group(peer, atom->value);
+		return in_group(peer, sorted, atom->value);
 	case POLICY_ATOM_UNIT:
 		return peer->unit && policy_glob_matches(text, peer->unit);
 	case POLICY_ATOM_LABEL:
@@ -46,10 +66,10 @@ atom_holds(const struct policy_image *image, const struct image_atom *atom,
 
 static bool
 conjunction_holds(const struct policy_image *image, const struct image_conjunction *c,
-		  const struct policy_peer *peer)
+		  const struct policy_peer *peer, bool sorted)
 {
 	for (uint32_t i = 0; i < c->atoms.n; i++)
-		if (!atom_holds(image, &image->atoms[c->atoms.first + i], peer))
+		if (!atom_holds(image, &image->atoms[c->atoms.first + i], peer, sorted))
 			return false;
 	return true;
 }
@@ -59,6 +79,7 @@ struct found {
 	uint32_t *ids;
 	size_t n;
 	size_t max;
+	bool sorted; /* the peer's groups are */
 };
 
 static int
@@ -111,7 +132,7 @@ add_anchored(const struct policy_image *image, const struct policy_peer *peer, u
 		c = &image->conjunctions[low];
 		if (c->kind != kind || c->key != key)
 			break;
-		if (!conjunction_holds(image, c, peer))
+		if (!conjunction_holds(image, c, peer, found->sorted))
 			continue;
 		r = add_subject(found, c->subject);
 		if (r < 0)
@@ -124,7 +145,7 @@ int
 policy_subjects(const struct policy_image *image, const struct policy_peer *peer, uint32_t *ids,
 		size_t max, size_t *ret_n)
 {
-	struct found found = {ids, 0, max};
+	struct found found = {ids, 0, max, are_sorted(peer)};
 	int r = add_anchored(image, peer, POLICY_ATOM_ANY, 0, &found);
 
 	if (r == 0 && peer->has_uid)
@@ -132,7 +153,9 @@ policy_subjects(const struct policy_image *image, const struct policy_peer *peer
 	if (r == 0 && peer->has_gid)
 		r = add_anchored(image, peer, POLICY_ATOM_GROUP, peer->gid, &found);
 	for (size_t i = 0; r == 0 && i < peer->n_groups; i++)
-		r = add_anchored(image, peer, POLICY_ATOM_GROUP, peer->groups[i], &found);
+		/* The same group may come a thousand times. */
+		if (i == 0 || peer->groups[i] != peer->groups[i - 1])
+			r = add_anchored(image, peer, POLICY_ATOM_GROUP, peer->groups[i], &found);
 	if (r == 0 && peer->label)
 		r = add_anchored(image, peer, POLICY_ATOM_LABEL,
 				 policy_hash(peer->label, label_length(peer->label)), &found);

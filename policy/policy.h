@@ -203,7 +203,8 @@ enum policy_clause {
 
 /*
  * Call fn for each rule with a pattern that matches the path: failed is the set of its clauses
- * that do not hold, 0 for a rule that matches. A rule may come more than once. For people: not
+ * that do not hold, 0 for a rule that matches. A rule may come more than once, one that matches with
+ * POLICY_CLAUSE_DOT as well: what holds is the call with the fewest. For people: not
  * bounded by POLICY_STEPS_MAX. False when even so it took too many steps and rules are missing.
  */
 typedef void policy_explain_fn(void *context, uint32_t rule, unsigned failed);

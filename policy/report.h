@@ -11,7 +11,7 @@
 /* A source line. */
 struct policy_place {
 	uint32_t source;
-	uint32_t line; /* from 1 */
+	uint32_t line; /* from 1; 0: this is about the policy as a whole */
 	const char *text;
 	uint32_t length;
 };
@@ -48,9 +48,10 @@ policy_report_add(struct policy_report *report, enum policy_code code,
 /* Write and count everything, and free it. */
 void policy_report_flush(struct policy_report *report, struct policy_diag *diag);
 
-/* A message about a file as a whole, written at once. help may be NULL. */
+/*
+ * A message about a file as a whole, written at once; those that are too many are told by the next
+ * policy_report_flush(). help may be NULL.
+ */
 void policy_diag_file(struct policy_diag *diag, enum policy_code code,
 		      enum policy_severity severity, const char *path, const char *argument,
 		      const char *help);
-
-enum policy_severity policy_code_severity(enum policy_code code);

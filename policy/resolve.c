@@ -29,6 +29,8 @@ look_up(struct policy_resolver *r, enum policy_atom_kind kind, const char *name,
 			id = group ? group->gr_gid : POLICY_NO_ID;
 		}
 		result = policy_vector_push(&accounts->ids, id);
+		if (result == 0)
+			result = policy_vector_push(&accounts->said, NULL);
 		if (result < 0)
 			return result;
 	}
@@ -66,6 +68,22 @@ policy_report_unknown(struct policy_resolver *r, const struct policy_place *plac
 	policy_report_add(r->report, code, place, atom->span, what,
 			  "create it, or write '%s:' and a number for an id without an entry%s",
 			  kind, why);
+}
+
+/* The same name may stand in a line many times. True: it was reported there. */
+static bool
+was_said(struct policy_resolver *r, const struct policy_place *place,
+	 const struct policy_ast_atom *atom)
+{
+	struct policy_accounts *accounts = atom->kind == POLICY_ATOM_USER ? &r->users : &r->groups;
+	const char *before;
+	uint32_t number;
+
+	if (policy_intern_find(&accounts->names, atom->text, atom->length, &number) < 0)
+		return false;
+	before = accounts->said.items[number];
+	accounts->said.items[number] = place->text;
+	return before == place->text;
 }
 
 static void
@@ -118,8 +136,11 @@ policy_resolve_atoms(struct policy_resolver *r, const struct policy_place *place
 			if (atom->id != POLICY_NO_ID)
 				continue;
 			c->inert = true;
-			if (unknown != 0)
+			if (unknown != 0 && !was_said(r, place, atom))
 				policy_report_unknown(r, place, atom, unknown, why);
+			/* One is enough for it not to be checked. */
+			if (unknown == POLICY_CODE_PEER_UNKNOWN)
+				unknown = 0;
 		}
 	}
 	return 0;
@@ -278,7 +299,9 @@ policy_resolve(struct policy_ast *ast, struct policy_report *report)
 	policy_vector_free(&r.rule_of);
 	policy_intern_free(&r.users.names);
 	policy_vector_free(&r.users.ids);
+	policy_vector_free(&r.users.said);
 	policy_intern_free(&r.groups.names);
 	policy_vector_free(&r.groups.ids);
+	policy_vector_free(&r.groups.said);
 	return result;
 }

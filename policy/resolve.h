@@ -29,7 +29,8 @@ struct policy_who {
 /* An answer of the system's database, so that it is asked once. */
 struct policy_accounts {
 	struct policy_intern names;
-	POLICY_VECTOR(uint32_t) ids; /* by number of the name; POLICY_NO_ID: no such */
+	POLICY_VECTOR(uint32_t) ids;      /* by number of the name; POLICY_NO_ID: no such */
+	POLICY_VECTOR(const char *) said; /* likewise: the line where that was last reported */
 };
 
 struct policy_resolver {
@@ -53,9 +54,6 @@ struct policy_scene {
 	struct policy_span whole; /* the caret of an atom that stands elsewhere */
 	uint32_t subject;         /* as of an atom: whose atoms stand here */
 };
-
-/* The span of an atom with its kind: "user:a". */
-struct policy_span policy_atom_span(const struct policy_ast_atom *atom);
 
 /*
  * Look up the users, groups and subjects that stand in a line. Unknown ones get POLICY_NO_ID, a
@@ -85,14 +83,6 @@ int policy_expand_who(struct policy_resolver *r, const struct policy_ast_rule *r
 
 /* Find out all about conjunctions in which no subject is left. */
 void policy_look_at_who(const struct policy_ast *ast, struct policy_who *who);
-
-enum {
-	POLICY_ORIGIN_MAX = 512,
-};
-
-/* Which subject brings the atom into the scene, to be added to a help; "" when it stands there. */
-const char *policy_origin(const struct policy_resolver *r, const struct policy_scene *scene,
-			  uint32_t atom, char buffer[POLICY_ORIGIN_MAX]);
 
 /* Report who->twice, which there is. */
 void policy_report_twice(struct policy_resolver *r, const struct policy_scene *scene,

@@ -481,10 +481,10 @@ policy_review(const struct policy_ast *ast, struct policy_report *report, unsign
 	if (review.overlap.steps <= 0)
 		policy_review_give_up(&review, "there are too many of them");
 	if (r == 0 && review.thorough && review.unproven) {
-		const struct policy_ast_rule *last = &ast->rules.items[ast->rules.n - 1];
+		const struct policy_place policy = {.text = ""};
 
-		policy_report_add(report, POLICY_CODE_NOT_REVIEWED, &last->place,
-				  policy_review_word(last, 0), review.unproven,
+		policy_report_add(report, POLICY_CODE_NOT_REVIEWED, &policy,
+				  (struct policy_span){0}, review.unproven,
 				  "what was reported is true; there may be more");
 	}
 	policy_review_done(&review);

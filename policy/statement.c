@@ -180,8 +180,9 @@ policy_parse_statement(struct policy_parser *p)
 		if (!policy_word_at(p, 0, statements[i].name))
 			continue;
 		if (!p->header && statements[i].parse != parse_header) {
-			policy_report_add(p->report, POLICY_CODE_NO_HEADER, &p->place, word, NULL,
-					  "write 'policy 1' on a line above");
+			if (!p->skipped)
+				policy_report_add(p->report, POLICY_CODE_NO_HEADER, &p->place, word,
+						  NULL, "write 'policy 1' on a line above");
 			p->header = true;
 		}
 		return statements[i].parse(p);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The tree of patterns as it grows, a node for each component; build.c makes the image of it. */
+/* The tree of patterns as it grows, a node for each component; emit.c makes the image of it. */
 #pragma once
 
 #include "format.h"

@@ -2,8 +2,13 @@
 /* Who can be trusted with what: what is wrong with a who in which no subject is left. */
 #include "resolve.h"
 
-struct policy_span
-policy_atom_span(const struct policy_ast_atom *atom)
+enum {
+	ORIGIN_MAX = 512,
+};
+
+/* With its kind: "user:a". */
+static struct policy_span
+atom_span(const struct policy_ast_atom *atom)
 {
 	struct policy_span span = atom->span;
 	uint32_t kind;
@@ -20,35 +25,45 @@ stands_here(const struct policy_resolver *r, const struct policy_scene *scene, u
 	return r->ast->atoms.items[atom].subject == scene->subject;
 }
 
-const char *
-policy_origin(const struct policy_resolver *r, const struct policy_scene *scene, uint32_t atom,
-	      char buffer[POLICY_ORIGIN_MAX])
+/* Which subject brings the atom into the scene, to be added to a help; "" when it stands there. */
+static const char *
+origin_of(const struct policy_resolver *r, const struct policy_scene *scene, uint32_t atom,
+	  char buffer[ORIGIN_MAX])
 {
 	const struct policy_ast_atom *a = &r->ast->atoms.items[atom];
 	const struct policy_ast_subject *subject;
-	struct policy_span text = policy_atom_span(a);
+	struct policy_span text = atom_span(a);
 
 	buffer[0] = '\0';
 	if (stands_here(r, scene, atom) || a->subject == 0)
 		return buffer;
 	subject = &r->ast->subjects.items[a->subject - 1];
-	snprintf(buffer, POLICY_ORIGIN_MAX, "; '%.*s' comes from the subject '%.*s' (%.200s:%u)",
+	snprintf(buffer, ORIGIN_MAX, "; '%.*s' comes from the subject '%.*s' (%.200s:%u)",
 		 (int)(text.length < 80 ? text.length : 80), subject->place.text + text.at,
 		 (int)subject->name.length, subject->place.text + subject->name.at,
 		 r->report->sources[subject->place.source].name, subject->place.line);
 	return buffer;
 }
 
-/* Can nobody be both? Unknown names were reported, and two patterns may name the same unit. */
 static bool
-at_odds(const struct policy_ast_atom *a, const struct policy_ast_atom *b)
+same_text(const struct policy_ast_atom *a, const struct policy_ast_atom *b)
 {
+	return a->length == b->length && memcmp(a->text, b->text, a->length) == 0;
+}
+
+bool
+policy_atoms_at_odds(const struct policy_ast_atom *a, const struct policy_ast_atom *b)
+{
+	if (a->kind != b->kind)
+		return false;
 	switch (a->kind) {
 	case POLICY_ATOM_USER:
 		return a->id != b->id && a->id != POLICY_NO_ID && b->id != POLICY_NO_ID;
 	case POLICY_ATOM_UNIT:
+		return !same_text(a, b) && !memchr(a->text, '*', a->length) &&
+		       !memchr(b->text, '*', b->length);
 	case POLICY_ATOM_LABEL:
-		return a->length != b->length || memcmp(a->text, b->text, a->length) != 0;
+		return !same_text(a, b);
 	case POLICY_ATOM_ANY:
 	case POLICY_ATOM_GROUP:
 	case POLICY_ATOM_SUBJECT:
@@ -78,7 +93,7 @@ look_at(const struct policy_ast *ast, const struct policy_ast_conjunction *c,
 		if (first[atom->kind] == POLICY_NO_ATOM) {
 			first[atom->kind] = a;
 		} else if (who->twice == POLICY_NO_ATOM &&
-			   at_odds(&ast->atoms.items[first[atom->kind]], atom)) {
+			   policy_atoms_at_odds(&ast->atoms.items[first[atom->kind]], atom)) {
 			who->twice = a;
 			who->with = first[atom->kind];
 		}
@@ -113,14 +128,13 @@ policy_report_twice(struct policy_resolver *r, const struct policy_scene *scene,
 		[POLICY_ATOM_LABEL] = "has two labels",
 	};
 	const struct policy_ast_atom *atom = &r->ast->atoms.items[who->twice];
-	char one[POLICY_ORIGIN_MAX], other[POLICY_ORIGIN_MAX];
+	char one[ORIGIN_MAX], other[ORIGIN_MAX];
 
-	policy_report_add(r->report, POLICY_CODE_TWO_USERS, scene->place,
-			  stands_here(r, scene, who->twice) ? atom->span : scene->whole,
-			  what[atom->kind],
-			  "'+' means both together; '|' means one or the other%s%s",
-			  policy_origin(r, scene, who->with, one),
-			  policy_origin(r, scene, who->twice, other));
+	policy_report_add(
+		r->report, POLICY_CODE_TWO_PEERS, scene->place,
+		stands_here(r, scene, who->twice) ? atom->span : scene->whole, what[atom->kind],
+		"'+' means both together; '|' means one or the other%s%s",
+		origin_of(r, scene, who->with, one), origin_of(r, scene, who->twice, other));
 }
 
 /* An atom that has no place in the rule. */
@@ -129,7 +143,7 @@ report_atom(struct policy_resolver *r, const struct policy_scene *scene, enum po
 	    uint32_t a, const char *help)
 {
 	const struct policy_ast_atom *atom = &r->ast->atoms.items[a];
-	char origin[POLICY_ORIGIN_MAX], text[128];
+	char origin[ORIGIN_MAX], text[128];
 
 	snprintf(text, sizeof(text), "%s%s%.*s", policy_atom_name(atom->kind),
 		 atom->kind == POLICY_ATOM_ANY ? "" : ":",
@@ -138,8 +152,8 @@ report_atom(struct policy_resolver *r, const struct policy_scene *scene, enum po
 						     : 80),
 		 atom->text);
 	policy_report_add(r->report, code, scene->place,
-			  stands_here(r, scene, a) ? policy_atom_span(atom) : scene->whole, text,
-			  "%s%s", help, policy_origin(r, scene, a, origin));
+			  stands_here(r, scene, a) ? atom_span(atom) : scene->whole, text, "%s%s",
+			  help, origin_of(r, scene, a, origin));
 }
 
 /* The verbs are the word behind who. */
@@ -160,12 +174,11 @@ static void
 report_any(struct policy_resolver *r, const struct policy_scene *scene,
 	   const struct policy_ast_rule *rule, uint32_t any)
 {
-	char verbs[POLICY_VERBS_TEXT_MAX], origin[POLICY_ORIGIN_MAX];
+	char verbs[POLICY_VERBS_TEXT_MAX], origin[ORIGIN_MAX];
 
 	policy_report_add(r->report, POLICY_CODE_ANY_WRITES, &rule->place, verbs_span(rule),
 			  policy_verbs_text(rule->verbs & (POLICY_WRITE | POLICY_CREATE), verbs),
-			  "name the users or groups that may%s",
-			  policy_origin(r, scene, any, origin));
+			  "name the users or groups that may%s", origin_of(r, scene, any, origin));
 }
 
 int

@@ -112,8 +112,6 @@ policy_value_owner(const struct policy_value *v)
 	const struct policy_choice *choice;
 	struct policy_span name = {v->span.at + skip, v->span.length - skip};
 	struct policy_options *options = &v->rule->options;
-	uint64_t id = 0;
-	uint32_t digits = 0;
 
 	if (v->span.length < skip || memcmp(v->text, prefix, skip) != 0) {
 		choice = policy_value_choice(v, owners, v->span);
@@ -122,28 +120,24 @@ policy_value_owner(const struct policy_value *v)
 		return;
 	}
 	options->owner = POLICY_OWNER_UID;
-	for (uint32_t i = skip; i < v->span.length; i++) {
-		char c = v->text[i];
-
-		if (memchr(":,|+*/\\\"'", c, 9)) {
-			report_value(v, name, "name one user, or an id: owner=user:NAME");
-			return;
-		}
-		if (c < '0' || c > '9')
-			continue;
-		digits++;
-		if (id < POLICY_NO_ID)
-			id = id * 10 + (uint64_t)(c - '0');
-	}
-	if (name.length == 0)
+	if (name.length == 0) {
 		report_value(v, v->span, "write owner=user:NAME, without a blank");
-	else if (digits < name.length)
+		return;
+	}
+	switch (policy_account_parse(v->text + skip, name.length, &options->owner_uid)) {
+	case POLICY_ACCOUNT_NAME:
 		v->rule->owner = name;
-	else if (id >= POLICY_NO_ID || (digits > 1 && v->text[skip] == '0'))
-		report_value(v, name,
-			     "an id is a number from 0 to 4294967294, without zeroes before");
-	else
-		options->owner_uid = (uint32_t)id;
+		return;
+	case POLICY_ACCOUNT_ID:
+		return;
+	case POLICY_ACCOUNT_BAD_ID:
+		report_value(v, name, POLICY_ID_HELP);
+		return;
+	case POLICY_ACCOUNT_BAD:
+	default:
+		report_value(v, name, "name one user, or an id: owner=user:NAME");
+		return;
+	}
 }
 
 void

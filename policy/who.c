@@ -16,31 +16,6 @@ struct who {
 static const char kinds_help[] =
 	"write 'any', a subject, 'user:NAME', 'group:NAME', 'unit:NAME' or 'label:TEXT'";
 
-/* A number is an id and needs no entry; the last one means "none" to the kernel. */
-static bool
-parse_id(const char *text, uint32_t length, uint32_t *ret_id)
-{
-	uint64_t id = 0;
-
-	if (length > 10 || (length > 1 && text[0] == '0'))
-		return false;
-	for (uint32_t i = 0; i < length; i++)
-		id = id * 10 + (uint64_t)(text[i] - '0');
-	if (id >= POLICY_NO_ID)
-		return false;
-	*ret_id = (uint32_t)id;
-	return true;
-}
-
-static bool
-all_digits(const char *text, uint32_t length)
-{
-	for (uint32_t i = 0; i < length; i++)
-		if (text[i] < '0' || text[i] > '9')
-			return false;
-	return true;
-}
-
 static uint32_t
 until(const char *text, uint32_t from, uint32_t end, char separator)
 {
@@ -86,41 +61,26 @@ static bool
 parse_account(struct who *w, struct policy_ast_atom *atom)
 {
 	const char *text = w->place->text + atom->span.at;
+	const char *help = NULL;
 
-	if (all_digits(text, atom->span.length)) {
+	switch (policy_account_parse(text, atom->span.length, &atom->id)) {
+	case POLICY_ACCOUNT_NAME:
+		return true;
+	case POLICY_ACCOUNT_ID:
 		atom->is_id = true;
-		if (parse_id(text, atom->span.length, &atom->id))
-			return true;
-		policy_report_add(w->report, POLICY_CODE_ID, w->place, atom->span, NULL,
-				  "an id is a number from 0 to 4294967294, without zeroes before");
-		return false;
+		return true;
+	case POLICY_ACCOUNT_BAD_ID:
+		help = POLICY_ID_HELP;
+		break;
+	case POLICY_ACCOUNT_BAD:
+	default:
+		help = memchr(text, ',', atom->span.length)
+			       ? "join alternatives with '|', without blanks: 'user:a|user:b'"
+			       : "name one user or group as it is; 'any' is everybody";
+		break;
 	}
-	for (uint32_t i = 0; i < atom->span.length; i++) {
-		switch (text[i]) {
-		case ',':
-			policy_report_add(w->report, POLICY_CODE_ID, w->place, atom->span, NULL,
-					  "join alternatives with '|', without blanks: "
-					  "'user:a|user:b'");
-			return false;
-		case '*':
-		case '?':
-		case '[':
-		case ']':
-		case '{':
-		case '}':
-		case '"':
-		case '\'':
-		case ':':
-		case '\\':
-		case '/':
-			policy_report_add(w->report, POLICY_CODE_ID, w->place, atom->span, NULL,
-					  "name one user or group as it is; 'any' is everybody");
-			return false;
-		default:
-			break;
-		}
-	}
-	return true;
+	policy_report_add(w->report, POLICY_CODE_ID, w->place, atom->span, NULL, "%s", help);
+	return false;
 }
 
 static bool
@@ -212,12 +172,11 @@ parse_label(struct who *w, struct policy_ast_atom *atom)
 static const struct policy_atom_word *
 parse_kind(struct who *w, struct policy_span span, uint32_t length)
 {
-	static const char *const kinds[] = {"user", "group", "unit", "label"};
 	const char *text = w->place->text + span.at;
 	const struct policy_atom_word *word = policy_atom_find(text, length);
 
 	if (!word) {
-		const char *nearest = policy_nearest(text, length, kinds, ELEMENTS(kinds));
+		const char *nearest = policy_atom_nearest(text, length);
 
 		if (nearest)
 			policy_report_add(w->report, POLICY_CODE_ATOM, w->place, span, NULL,

@@ -23,6 +23,48 @@ policy_atom_find(const char *name, size_t length)
 	return NULL;
 }
 
+const char *
+policy_atom_nearest(const char *name, size_t length)
+{
+	const char *names[ELEMENTS(atoms)];
+
+	for (size_t i = 0; i < ELEMENTS(atoms); i++)
+		names[i] = atoms[i].name;
+	return policy_nearest(name, length, names, ELEMENTS(names));
+}
+
+/* The last id means "none" to the kernel. */
+static bool
+parse_id(const char *text, size_t length, uint32_t *ret_id)
+{
+	uint64_t id = 0;
+
+	if (length == 0 || length > 10 || (length > 1 && text[0] == '0'))
+		return false;
+	for (size_t i = 0; i < length; i++)
+		id = id * 10 + (uint64_t)(text[i] - '0');
+	if (id >= UINT32_MAX)
+		return false;
+	*ret_id = (uint32_t)id;
+	return true;
+}
+
+enum policy_account
+policy_account_parse(const char *text, size_t length, uint32_t *ret_id)
+{
+	static const char forbidden[] = "*?[]{}\"':\\/,|+";
+	size_t digits = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		if (memchr(forbidden, text[i], sizeof(forbidden) - 1))
+			return POLICY_ACCOUNT_BAD;
+		digits += text[i] >= '0' && text[i] <= '9';
+	}
+	if (digits < length)
+		return POLICY_ACCOUNT_NAME;
+	return parse_id(text, length, ret_id) ? POLICY_ACCOUNT_ID : POLICY_ACCOUNT_BAD_ID;
+}
+
 unsigned
 policy_verb_find(const char *name, size_t length)
 {
@@ -120,6 +162,16 @@ policy_nearest(const char *word, size_t length, const char *const *names, size_t
 		}
 	}
 	return nearest;
+}
+
+unsigned
+policy_verbs_covered(enum policy_verdict verdict, unsigned verbs)
+{
+	if (verbs & POLICY_READ)
+		verbs |= POLICY_STAT;
+	if (verdict == POLICY_DENY && (verbs & POLICY_WRITE))
+		verbs |= POLICY_CREATE;
+	return verbs;
 }
 
 int

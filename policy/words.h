@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The words of the language: verbs, options, kinds of peers. */
+/* The words of the language, but for statements and options: verbs, kinds of peers, names. */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "policy.h"
@@ -27,8 +28,30 @@ struct policy_atom_word {
 /* NULL when there is none of that name. */
 const struct policy_atom_word *policy_atom_find(const char *name, size_t length);
 
+/* The name of a kind that was probably meant, or NULL. */
+const char *policy_atom_nearest(const char *name, size_t length);
+
+/* What stands after `user:` or `group:`. */
+enum policy_account {
+	POLICY_ACCOUNT_NAME,
+	POLICY_ACCOUNT_ID, /* a number: it needs no entry */
+	POLICY_ACCOUNT_BAD_ID,
+	POLICY_ACCOUNT_BAD, /* it has bytes that names do not have */
+};
+
+#define POLICY_ID_HELP "an id is a number from 0 to 4294967294, without zeroes before"
+
+/* ret_id: for POLICY_ACCOUNT_ID only. */
+enum policy_account policy_account_parse(const char *text, size_t length, uint32_t *ret_id);
+
 /* One verb, 0 when there is none of that name. */
 unsigned policy_verb_find(const char *name, size_t length);
+
+/*
+ * What a rule with these verbs says of requests: who may read may stat, and a deny of `write` is
+ * one of `create`.
+ */
+unsigned policy_verbs_covered(enum policy_verdict verdict, unsigned verbs);
 
 /* What such an atom is called before its colon: "user". */
 const char *policy_atom_name(enum policy_atom_kind kind);

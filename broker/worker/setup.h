@@ -14,7 +14,8 @@ struct setup {
 	const struct ipc_page *page;
 	struct policy_image *image; /* NULL in the refuser */
 	struct policy_identity identity;
-	char name[POLICY_NAME_MAX_BYTES + 1]; /* of the peer's uid, if a rule asks for it */
+	/* Of the peer's uid, if a rule asks for it; a longer one shows that it is too long. */
+	char name[POLICY_NAME_MAX_BYTES + 2];
 };
 
 /*

@@ -138,7 +138,10 @@ test_sorted_and_replaced(void **state)
 	put(etc, "20-z.policy");
 	assert_int_equal(open_set(POLICY_TRUST_STRICT), 0);
 	assert_set("/usr/10-a.policy /etc/20-z.policy /etc/50-b.policy /run/90-c.policy");
-	assert_messages("");
+	assert_int_equal(diag.notes, 3);
+	assert_messages("/usr/50-b.policy: note[P082]: not read: /etc/50-b.policy replaces it\n"
+			"/run/50-b.policy: note[P082]: not read: /etc/50-b.policy replaces it\n"
+			"/usr/90-c.policy: note[P082]: not read: /run/90-c.policy replaces it\n");
 }
 
 static void
@@ -153,6 +156,26 @@ test_masked(void **state)
 	put(etc, "b.policy");
 	assert_int_equal(open_set(POLICY_TRUST_STRICT), 0);
 	assert_set("/etc/b.policy /usr/c.policy");
+	assert_messages("/usr/a.policy: note[P082]: not read: /etc/a.policy masks it\n"
+			"/usr/b.policy: note[P082]: not read: /etc/b.policy replaces it\n"
+			"/run/b.policy: note[P082]: not read: /etc/b.policy replaces it\n");
+}
+
+/* A directory that is named twice replaces nothing. */
+static void
+test_directory_twice(void **state)
+{
+	const char *const twice[] = {usr, usr};
+	size_t size;
+
+	(void)state;
+	put(usr, "a.policy");
+	free(messages);
+	policy_files_close(&files);
+	diag = (struct policy_diag){.out = open_memstream(&messages, &size)};
+	assert_int_equal(policy_files_open(twice, 2, POLICY_TRUST_STRICT, &diag, &files), 0);
+	fclose(diag.out);
+	assert_set("/usr/a.policy");
 	assert_messages("");
 }
 
@@ -169,7 +192,8 @@ test_links(void **state)
 	assert_int_equal(open_set(POLICY_TRUST_STRICT), -EBADMSG);
 	assert_set("/usr/good.policy");
 	assert_int_equal(diag.errors, 4);
-	assert_messages("/etc/a.policy: error[P043]: a symbolic link, and not to /dev/null\n"
+	assert_messages("/usr/a.policy: note[P082]: not read: /etc/a.policy replaces it\n"
+			"/etc/a.policy: error[P043]: a symbolic link, and not to /dev/null\n"
 			"      = help: copy the file here; a link to /dev/null masks a file\n"
 			"/usr/b.policy: error[P043]: a symbolic link, and not to /dev/null\n"
 			"      = help: copy the file here; a link to /dev/null masks a file\n"
@@ -316,6 +340,8 @@ test_not_regular(void **state)
 static void
 test_too_many(void **state)
 {
+	size_t size;
+
 	(void)state;
 	for (int i = 0; i < POLICY_FILES_MAX; i++) {
 		char name[32];
@@ -326,9 +352,24 @@ test_too_many(void **state)
 	put(etc, "000.policy");
 	assert_int_equal(open_set(POLICY_TRUST_STRICT), 0);
 	assert_int_equal(files.n, POLICY_FILES_MAX);
+	/* It is found before or after the other: the order of a directory is anything. */
+	assert_int_equal(unlink(in(etc, "000.policy")), 0);
 	put(etc, "one-more.policy");
 	assert_int_equal(open_set(POLICY_TRUST_STRICT), -EBADMSG);
 	assert_messages("/etc: error[P046]: more than 512 policy files\n");
+	/* Single files as well, but for those that are there. */
+	assert_int_equal(unlink(in(etc, "one-more.policy")), 0);
+	assert_int_equal(open_set(POLICY_TRUST_STRICT), 0);
+	put(run, "one-more");
+	free(messages);
+	diag = (struct policy_diag){.out = open_memstream(&messages, &size)};
+	assert_int_equal(policy_files_add(&files, in(run, "one-more"), POLICY_TRUST_WARN, &diag),
+			 -EBADMSG);
+	assert_int_equal(policy_files_add(&files, in(usr, "001.policy"), POLICY_TRUST_WARN, &diag),
+			 0);
+	fclose(diag.out);
+	assert_messages("/run/one-more: error[P046]: more than 512 policy files\n");
+	assert_int_equal(files.n, POLICY_FILES_MAX);
 }
 
 /* A file that goes away while the set is opened never leaves a part of the set behind. */
@@ -406,9 +447,17 @@ test_add(void **state)
 	assert_int_equal(policy_files_add(&files, run, POLICY_TRUST_WARN, &diag), -EBADMSG);
 	assert_int_equal(diag.errors, 3);
 	assert_int_equal(files.n, 2);
+	/* What is there is not added again, by whatever path. */
+	assert_int_equal(policy_files_add(&files, in(run, "b.conf"), POLICY_TRUST_WARN, &diag), 0);
 	assert_int_equal(policy_files_add(&files, in(run, "link"), POLICY_TRUST_WARN, &diag), 0);
+	assert_int_equal(policy_files_add(&files, in(usr, "a.policy"), POLICY_TRUST_WARN, &diag),
+			 0);
+	assert_set("/usr/a.policy /run/b.conf");
+	put(run, "c.conf");
+	assert_int_equal(symlink("c.conf", in(run, "other")), 0);
+	assert_int_equal(policy_files_add(&files, in(run, "other"), POLICY_TRUST_WARN, &diag), 0);
 	assert_int_equal(files.n, 3);
-	assert_string_equal(files.files[2].path, in(run, "link"));
+	assert_string_equal(files.files[2].path, in(run, "other"));
 }
 
 static void
@@ -460,6 +509,7 @@ main(void)
 		TEST(test_nothing),
 		TEST(test_sorted_and_replaced),
 		TEST(test_masked),
+		TEST(test_directory_twice),
 		TEST(test_links),
 		TEST(test_other_names),
 		TEST(test_odd_good_names),

@@ -94,11 +94,31 @@ static const struct {
 	 "      |       ^~~~~~~~\n"
 	 "      = help: write 'any', a subject, 'user:NAME', 'group:NAME', 'unit:NAME' or "
 	 "'label:TEXT'; '+' joins what must hold together, '|' alternatives\n"},
-	{"lines of DOS", "policy 1\nallow user:1 read /a\r\n",
+	{"lines of DOS: said once, and read",
+	 "policy 1\r\nallow user:1 read /a\r\n\r\nallow user:1 read /a?\r\n",
+	 "t.policy:1:9: error[P003]: control byte \\x0d\n"
+	 "    1 | policy 1\\x0d\n"
+	 "      |         ^~~~\n"
+	 "      = help: end lines as UNIX does: sed -i 's/\\r$//' FILE\n"
+	 "t.policy:4:21: error[P016]: '?' must be escaped\n"
+	 "    4 | allow user:1 read /a?\n"
+	 "      |                     ^\n"
+	 "      = help: '*' matches any characters; write '\\x3f' for the character itself\n"},
+	{"one line of DOS", "policy 1\nallow user:1 read /a\r\n",
 	 "t.policy:2:21: error[P003]: control byte \\x0d\n"
 	 "    2 | allow user:1 read /a\\x0d\n"
 	 "      |                     ^~~~\n"
 	 "      = help: end lines as UNIX does: sed -i 's/\\r$//' FILE\n"},
+	{"a carriage return within the line of the header", "policy 1\rallow any read /a\n",
+	 "t.policy:1:9: error[P003]: control byte \\x0d\n"
+	 "    1 | policy 1\\x0dallow any read /a\n"
+	 "      |         ^~~~\n"
+	 "      = help: end lines as UNIX does, with a newline alone\n"},
+	{"the header may stand in a line that is not read", "policy 1 # \x1b\nallow any read /a\n",
+	 "t.policy:1:12: error[P003]: control byte \\x1b\n"
+	 "    1 | policy 1 # \\x1b\n"
+	 "      |            ^~~~\n"
+	 "      = help: in a pattern write it as '\\x' and two digits\n"},
 	{"an escape sequence in a comment", "policy 1\nallow user:1 read /a # \x1b[2Jx\n",
 	 "t.policy:2:24: error[P003]: control byte \\x1b\n"
 	 "    2 | allow user:1 read /a # \\x1b[2Jx\n"
@@ -394,6 +414,96 @@ test_first_hundred(void **state)
 	free(text);
 }
 
+/* What is said of files and of lines is counted together, and what is not shown is told once. */
+static void
+test_first_hundred_of_files(void **state)
+{
+	static const char text[] = "policy 1\nfoo\nfoo\nfoo\nfoo\nfoo\n";
+	const struct policy_source source = {"t.policy", text, sizeof(text) - 1};
+
+	(void)state;
+	for (int i = 0; i < 2 * 3; i++) {
+		int files = i / 2 == 0 ? 95 : i / 2 == 1 ? 98 : 150;
+		struct policy_diag diag = {.json = i % 2};
+		char *messages, more[80] = "";
+		struct policy_report *report = calloc(1, sizeof(*report));
+		size_t size;
+		void *bytes;
+
+		assert_non_null(report);
+		diag.out = open_memstream(&messages, &size);
+		for (int k = 0; k < files; k++)
+			policy_diag_file(&diag, POLICY_CODE_NOT_REGULAR, POLICY_ERROR, "/f", NULL,
+					 NULL);
+		assert_int_equal(policy_compile(&source, 1, 0, &diag, &bytes, &size), -EBADMSG);
+		/* Nothing more: nothing more is told. */
+		policy_report_flush(report, &diag);
+		fclose(diag.out);
+		assert_int_equal(diag.errors, files + 5);
+		assert_int_equal(count(messages, "P044"), files < 100 ? files : 100);
+		assert_int_equal(count(messages, "P007"), files < 100 ? 100 - files : 0);
+		if (files > 95)
+			snprintf(more, sizeof(more),
+				 i % 2 ? "{\"severity\":\"error\",\"more\":%d}\n"
+				       : "... and %d more errors\n",
+				 files - 95);
+		assert_int_equal(count(messages, " more ") + count(messages, "\"more\""),
+				 files > 95);
+		assert_string_equal(messages + strlen(messages) - strlen(more), more);
+		free(messages);
+		free(report);
+	}
+}
+
+/* What is not known may be where nothing could be read. */
+static void
+test_file_not_read(void **state)
+{
+	static const char text[] = "policy 1\nallow s read @x\n";
+	const struct policy_source source = {"t.policy", text, sizeof(text) - 1};
+
+	(void)state;
+	for (int unread = 0; unread < 2; unread++) {
+		struct policy_diag diag = {0};
+		char *messages;
+		size_t size;
+		void *bytes;
+
+		diag.out = open_memstream(&messages, &size);
+		if (unread)
+			policy_diag_file(&diag, POLICY_CODE_LINK, POLICY_ERROR, "/f", NULL, NULL);
+		assert_int_equal(policy_compile(&source, 1, 0, &diag, &bytes, &size), -EBADMSG);
+		fclose(diag.out);
+		assert_int_equal(count(messages, "may be in a file"), unread ? 2 : 0);
+		if (unread)
+			assert_non_null(strstr(messages, "      = help: it may be in a file that "
+							 "could not be read; else define it in any "
+							 "of the files: set @x = PATTERN...\n"));
+		free(messages);
+	}
+}
+
+/* The caret, where the number of the line needs more room. */
+static void
+test_caret_far_down(void **state)
+{
+	char *text = malloc(100000 + 40);
+	struct compiled c;
+
+	(void)state;
+	memcpy(text, "policy 1\n", 9);
+	memset(text + 9, '\n', 100000 - 2);
+	strcpy(text + 9 + 100000 - 2, "foo\n");
+	c = compile_text(text);
+	assert_string_equal(c.messages, "t.policy:100000:1: error[P007]: unknown statement 'foo'\n"
+					"100000 | foo\n"
+					"       | ^~~\n"
+					"      = help: statements are subject, set, allow, deny, "
+					"expect; '#' begins a comment\n");
+	compiled_free(&c);
+	free(text);
+}
+
 /* 8 MiB of anything: not long, and not much is said. */
 static void
 test_bounded(void **state)
@@ -620,13 +730,23 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_file_of_cases),  cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_good),           cmocka_unit_test(test_warning),
-		cmocka_unit_test(test_files_in_order), cmocka_unit_test(test_first_hundred),
-		cmocka_unit_test(test_bounded),        cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_words),          cmocka_unit_test(test_places),
-		cmocka_unit_test(test_json),           cmocka_unit_test(test_who_limits),
-		cmocka_unit_test(test_value_limits),   cmocka_unit_test(test_every_code),
+		cmocka_unit_test(test_file_of_cases),
+		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_warning),
+		cmocka_unit_test(test_files_in_order),
+		cmocka_unit_test(test_first_hundred),
+		cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_who_limits),
+		cmocka_unit_test(test_value_limits),
+		cmocka_unit_test(test_first_hundred_of_files),
+		cmocka_unit_test(test_caret_far_down),
+		cmocka_unit_test(test_file_not_read),
+		cmocka_unit_test(test_every_code),
 	};
 
 	return cmocka_run_group_tests_name("grammar", tests, NULL, NULL);

@@ -1274,6 +1274,18 @@ static const struct saying sayings[] = {
 	 "    8 | allow user:1 write /c\n"
 	 "      | ^~~~~\n"
 	 "      = help: a deny always wins: take the rule out, or let the deny except it\n"},
+	/* Nor is one in two units, or has two labels: of the last two, one may be both. */
+	{"allow group:1+unit:a.service read /a\n"
+	 "allow group:1+unit:b.service write /a\n"
+	 "allow group:1+label:a read /b\n"
+	 "allow group:1+label:b write /b\n"
+	 "allow group:1+unit:a.service read /c\n"
+	 "allow group:1+unit:*.service write /c\n",
+	 "",
+	 "t.policy:7:30: warning[P072]: two rules together do not grant 'read,write' on /c\n"
+	 "    7 | allow group:1+unit:*.service write /c\n"
+	 "      |                              ^~~~~\n"
+	 "      = help: the other is t.policy:6: one rule has to list every verb\n"},
 	/* No object is of two types. */
 	{"allow user:1 read /a\n"
 	 "allow user:1 write /a type=fifo\n",
@@ -1417,6 +1429,13 @@ test_work(void **state)
 		messages = review_text_by(text, cases[i].flags, cases[i].find, &finds);
 		if (finds > cases[i].finds_max)
 			fail_msg("%s%lu", cases[i].line, finds);
+		/* Of no line. */
+		assert_int_equal(strstr(messages, "policy: note[P073]: not every pair of rules was "
+						  "compared: there are too many of them\n"
+						  "      = help: what was reported is true; there "
+						  "may be more\n") == messages ||
+					 strstr(messages, "\npolicy: note[P073]: ") != NULL,
+				 cases[i].incomplete);
 		assert_int_equal(strstr(messages, "P073") != NULL, cases[i].incomplete);
 		free(messages);
 		free(text);
