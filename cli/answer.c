@@ -43,6 +43,10 @@ ask_answer(const struct ask *ask, unsigned verbs)
 	struct policy_request request = ask_request(ask, verbs, 0);
 	struct policy_decision decision;
 
+	if (ask->unserved) {
+		answer.decision = (struct policy_decision){.rule = POLICY_NO_RULE};
+		return answer;
+	}
 	policy_decide(ask->rules.image, &ask->identity, &request, &answer.decision);
 	decision = answer.decision;
 	while (decision.verdict == POLICY_ALLOW) {
@@ -108,6 +112,10 @@ answer_print(struct ask *ask, const struct answer *answer, bool brief)
 {
 	const struct policy_decision *decision = &answer->decision;
 
+	if (ask->unserved) {
+		cli_line(stdout, "deny   %s", ASK_UNSERVED);
+		return;
+	}
 	if (decision->exhausted) {
 		cli_line(stdout, "deny   the patterns take too many steps for this path");
 		if (!brief)
@@ -227,5 +235,6 @@ answer_json(struct ask *ask, const struct answer *answer, json_t *object)
 	cli_json_put(object, "rule", rule);
 	cli_json_put(object, "alternatives", alternatives);
 	cli_json_put(object, "exhausted", cli_json_bool(decision->exhausted));
+	cli_json_put(object, "unserved", cli_json_text(ask->unserved ? ASK_UNSERVED : NULL));
 	cli_json_put(object, "suggestion", cli_json_text(answer->suggestion));
 }

@@ -99,6 +99,25 @@ print_broken(struct ask *ask)
 }
 
 static int
+note_reach(void *context, const struct policy_reach *reach)
+{
+	(void)context;
+	(void)reach;
+	return 0;
+}
+
+/* A worker that would have to reach too much does not start. */
+static void
+find_reach(struct ask *ask)
+{
+	int r = policy_reach(ask->rules.image, &ask->identity, note_reach, NULL);
+
+	if (r == -ENOMEM)
+		cli_out_of_memory();
+	ask->unserved = r < 0;
+}
+
+static int
 load(const struct cli_args *args, struct ask *ask)
 {
 	size_t n = 0;
@@ -121,6 +140,7 @@ load(const struct cli_args *args, struct ask *ask)
 	}
 	policy_identity_init(&ask->identity, ask->ids, n,
 			     ask->who.peer.has_uid ? &ask->who.peer.uid : NULL, ask->who.user);
+	find_reach(ask);
 	return CLI_YES;
 }
 
@@ -160,7 +180,8 @@ ask_clear(struct ask *ask)
 	rules_clear(&ask->rules);
 	who_clear(&ask->who);
 	free(ask->ids);
-	ask->ids = NULL;
+	free(ask->subjects);
+	ask->ids = ask->subjects = NULL;
 }
 
 struct policy_request

@@ -20,7 +20,9 @@ struct ask {
 	struct who who;
 	struct rules rules;
 	uint32_t *ids;
+	uint32_t *subjects; /* of each rule, once somebody has asked */
 	struct policy_identity identity;
+	bool unserved; /* the broker has no worker for this peer, whatever the rules say */
 };
 
 /*
@@ -42,6 +44,10 @@ struct answer {
 };
 struct answer ask_answer(const struct ask *ask, unsigned verbs);
 void answer_clear(struct answer *answer);
+
+/* What is said of a peer that is unserved. */
+#define ASK_UNSERVED                                                                               \
+	"the rules for this peer begin in more than 256 places: the broker serves it nothing"
 
 /* Verdict, deciding rule, and the conditions of an allow. brief: the first line alone. */
 void answer_print(struct ask *ask, const struct answer *answer, bool brief);

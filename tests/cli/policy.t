@@ -244,6 +244,27 @@ exits 'a path that takes too many steps' 1 can --policy "$scratch/slow.policy" u
 ok 'that is said' has "$out" 'deny   the patterns take too many steps for this path
        write fewer'
 
+# A peer that the broker cannot serve: each half of it is one that it can.
+{
+	echo 'policy 1'
+	for i in {1..200}; do printf 'allow user:4242 read /srv/u%d/**\nallow group:777 read /srv/g%d/**\n' "$i" "$i"; done
+} >"$scratch/wide.policy"
+for who in user:4242 user:4242+group:777; do
+	wanted=$([[ $who == *+* ]] && echo 1 || echo 0)
+	exits "reach of $who" "$wanted" can --policy "$scratch/wide.policy" "$who" read /srv/u7/x
+	run can --json --policy "$scratch/wide.policy" "$who" read /srv/u7/x
+	member "reach of $who: JSON" "$([[ $wanted == 0 ]] && echo allow || echo deny)" verdict
+done
+exits 'a peer that reaches too much' 1 can --policy "$scratch/wide.policy" user:4242+group:777 read /srv/u7/x
+unserved='the rules for this peer begin in more than 256 places: the broker serves it nothing'
+ok 'that is said' is "$out" "deny   $unserved"
+ok 'no rule is proposed' lacks "$err" 'needs this rule'
+run can --json --policy "$scratch/wide.policy" user:4242+group:777 read /srv/u7/x
+member 'and in JSON' "$unserved" unserved
+member 'no rule decides' null rule
+exits 'nor does explain allow it' 1 explain --policy "$scratch/wide.policy" user:4242+group:777 read /srv/u7/x
+ok 'it says the same' is "${out%%$'\n'*}" "deny   $unserved"
+
 # Links and missing directories where patterns begin.
 mkdir -p "$scratch/real/sub"
 ln -s real "$scratch/linked"
