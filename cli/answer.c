@@ -24,7 +24,7 @@ suggest(const struct ask *ask, unsigned verbs)
 	bool linked;
 
 	object_look(ask, verbs, NULL, 0, &object);
-	linked = object.real != NULL;
+	linked = object.path && strcmp(object.kind, "symbolic link") == 0;
 	object_clear(&object);
 	if (linked)
 		return NULL;

@@ -41,14 +41,14 @@ find_beginnings(const struct ask *ask, struct explanation *e)
 }
 
 static struct explanation
-explanation_find(const struct ask *ask, unsigned verbs, bool all)
+explanation_find(struct ask *ask, unsigned verbs, bool all)
 {
 	struct explanation e = {.answer = ask_answer(ask, verbs)};
-	size_t misses;
 
-	near_find(ask, verbs, e.answer.decision.verdict, &e.rules);
-	misses = e.rules.n - e.rules.n_matched;
-	e.shown = all || misses < NEAR_SHOWN ? e.rules.n : e.rules.n_matched + NEAR_SHOWN;
+	near_find(ask, verbs, &e.answer.decision, &e.rules);
+	e.shown = all ? e.rules.n : e.rules.n_shown;
+	if (!all && e.shown > e.rules.n_matched + NEAR_SHOWN)
+		e.shown = e.rules.n_matched + NEAR_SHOWN;
 	if (e.answer.decision.rule == POLICY_NO_RULE)
 		e.together = near_together(ask, &e.rules, verbs, e.pair);
 	if (e.rules.n == 0)
@@ -88,13 +88,13 @@ print_near(struct ask *ask, struct explanation *e)
 
 			if (!(near->failed & 1u << k))
 				continue;
-			reason = near_reason(ask, &e->rules, e->answer.verbs, near->rule, 1u << k);
+			reason = near_reason(ask, e->answer.verbs, near->rule, 1u << k);
 			cli_line(stdout, "       %s: %s", near_clause_names[k], reason);
 		}
 	}
 	if (e->shown < e->rules.n)
-		cli_line(stdout, "       %zu more near misses; --all shows them",
-			 e->rules.n - e->shown);
+		cli_line(stdout, "       %zu more near miss%s; --all shows them",
+			 e->rules.n - e->shown, e->rules.n - e->shown == 1 ? "" : "es");
 }
 
 static void
@@ -168,7 +168,7 @@ near_json(struct ask *ask, struct explanation *e, const struct near_rule *near)
 
 		if (!(near->failed & 1u << k))
 			continue;
-		reason = near_reason(ask, &e->rules, e->answer.verbs, near->rule, 1u << k);
+		reason = near_reason(ask, e->answer.verbs, near->rule, 1u << k);
 		cli_json_add(failed, cli_json_text(near_clause_names[k]));
 		cli_json_add(reasons, cli_json_text(reason));
 	}

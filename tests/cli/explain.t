@@ -113,7 +113,7 @@ exits 'who: all is there' 0 explain --policy "$f" user:4242+unit:nginx.service r
 explains 'who: the nearest alternative' 1 "deny   no rule allows it
 $(missing /o)
 near   $(rule 14)
-       who: this peer is not unit:ops.service, the nearest of the rule's 3 alternatives
+       who: this peer is not unit:ops.service or group:777 or label:ops_t
 near   $(rule 20)
        who: this peer is not user:4242+group:777
        verbs: the rule lists list; the request needs read
@@ -133,7 +133,7 @@ $(write 'allow user:0 read /home/alice/x')" user:0 read /home/alice/x
 explains 'user: no user' 1 "deny   no rule allows it
 $(missing /n)
 near   $(rule 15)
-       who: this peer is not $(getent passwd 0 | sed 's/\([^:]*\):.*/user:\1/'), the nearest of the rule's 2 alternatives
+       who: this peer is not $(getent passwd 0 | sed 's/\([^:]*\):.*/user:\1/') or user:4242
        user: \${user} and \${uid} match nothing: WHO names no user
 $(write 'allow any read /n/x17y/z')" any read /n/x17y/z
 exits 'user: the name' 0 explain --policy "$f" user:0 read /home/root/x
@@ -219,6 +219,25 @@ exits 'all as JSON' 1 explain --json --all --policy "$many" user:4242 read /x/y
 member 'all' 31 near '[]'
 member 'none is left' 0 near_more
 
+# Who comes first, then what is missing of it; denies only with all.
+order=$scratch/order.policy
+cat >"$order" <<'END'
+policy 1
+deny  user:5 read /x/**
+allow user:5+group:5+label:five read /x/**
+allow user:6 read /x/**
+allow user:4242 write /x/** except /x/.y until=2024-02-29
+allow user:7+group:7 read /x/**|unused
+allow user:4242+group:8|group:9+user:10|group:11+label:eleven+user:12 read /x/.y
+END
+sed -i 's/|unused$//' "$order"
+exits 'order' 1 explain --policy "$order" user:4242 read /x/.y
+ok 'the order of near misses' is "$(sed -n 's/^near .*:\([0-9]*\)  .*/\1/p' <<<"$out" | tr '\n' ' ')" '5 7 4 6 3 '
+ok 'the nearest of the alternatives' has "$out" "who: this peer is not group:8, the nearest of the rule's 3 alternatives"
+ok 'a deny is only counted' has "$out" '       1 more near miss; --all shows them'
+exits 'order, all' 1 explain --all --policy "$order" user:4242 read /x/.y
+ok 'denies come last' is "$(sed -n 's/^near .*:\([0-9]*\)  .*/\1/p' <<<"$out" | tail -n 1)" 2
+
 # What is there.
 there=$(cd "$scratch" && pwd -P)/there
 mkdir -p "$there/dir"
@@ -234,11 +253,23 @@ there file '' 0 read
 there fifo "$there/fifo is a FIFO: the broker will not give it" 0 read
 there dir "$there/dir is a directory: directories are listed, not opened" 1 read
 there dir '' 1 list
-there link/x "$there/link is a symbolic link: the broker will not give it" 1 read
 touch "$there/dir/x"
 there link/x "$there/link is a symbolic link: the broker will not give it
        the real path to ask for is $there/dir/x" 1 read
 ok 'no rule that would do nothing is proposed' lacks "$out" write
+rm "$there/dir/x"
+there link/x "$there/link is a symbolic link: the broker will not give it
+       the real path to ask for is $there/dir/x" 1 read
+ok 'nor for what is not there yet' lacks "$out" write
+ln -s "$there/dir" "$there/dir/again"
+there link/again/new/x "$there/link is a symbolic link: the broker will not give it
+       the real path to ask for is $there/dir/new/x" 1 read
+ln -s nowhere "$there/dangling"
+there dangling "$there/dangling is a symbolic link: the broker will not give it" 1 read
+ok 'nor for one that leads nowhere' lacks "$out" write
+rm "$there/dir/again" "$there/dangling"
+there dangling "$there/dangling does not exist" 1 read
+ok 'without the link there is one' has "$out" write
 there new "$there/new does not exist" 1 read
 there new '' 1 read,create
 
