@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ask.h"
+#include "caveats.h"
 #include "cli.h"
 #include "conditions.h"
 #include "json.h"
@@ -97,7 +98,7 @@ print_notes(const struct ask *ask, uint32_t number)
 }
 
 static void
-print_conditions(const struct ask *ask, unsigned verbs, uint32_t rule)
+print_conditions(struct ask *ask, unsigned verbs, uint32_t rule)
 {
 	struct conditions conditions;
 
@@ -105,6 +106,7 @@ print_conditions(const struct ask *ask, unsigned verbs, uint32_t rule)
 	for (size_t i = 0; i < conditions.n; i++)
 		cli_line(stdout, "       %s", conditions.lines[i]);
 	conditions_clear(&conditions);
+	caveats_print(caveats_of(ask, verbs, rule));
 }
 
 void
@@ -190,14 +192,14 @@ ask_rule_json(struct ask *ask, uint32_t number)
 
 	policy_rule_describe(ask->rules.image, number, &rule);
 	line = rules_line(&ask->rules, rule.file, rule.line);
-	cli_json_put(object, "file", cli_json_text(rule.file));
+	cli_json_put(object, "file", cli_json_text(ask->rules.sources[line.source].name));
 	cli_json_put(object, "line", cli_json_integer(rule.line));
 	cli_json_put(object, "text", cli_json_bytes(line.text, line.length));
 	cli_json_put(object, "verdict",
 		     cli_json_text(rule.verdict == POLICY_ALLOW ? "allow" : "deny"));
 	cli_json_put(object, "verbs", cli_json_verbs(rule.verbs));
-	cli_json_put(object, "id", cli_json_text(rule.id));
-	cli_json_put(object, "because", cli_json_text(rule.because));
+	cli_json_put(object, "id", cli_json_printable(rule.id));
+	cli_json_put(object, "because", cli_json_printable(rule.because));
 	cli_json_put(object, "options", options_json(&rule.options));
 	return object;
 }
@@ -214,6 +216,7 @@ allow_json(struct ask *ask, unsigned verbs, uint32_t rule)
 		cli_json_add(lines, cli_json_text(conditions.lines[i]));
 	conditions_clear(&conditions);
 	cli_json_put(object, "conditions", lines);
+	cli_json_put(object, "caveats", caveats_json(caveats_of(ask, verbs, rule)));
 	return object;
 }
 

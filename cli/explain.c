@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ask.h"
+#include "caveats.h"
 #include "cli.h"
 #include "json.h"
 #include "near.h"
@@ -91,6 +92,7 @@ print_near(struct ask *ask, struct explanation *e)
 			reason = near_reason(ask, e->answer.verbs, near->rule, 1u << k);
 			cli_line(stdout, "       %s: %s", near_clause_names[k], reason);
 		}
+		caveats_print(caveats_of_near(ask, near->rule));
 	}
 	if (e->shown < e->rules.n)
 		cli_line(stdout, "       %zu more near miss%s; --all shows them",
@@ -174,6 +176,7 @@ near_json(struct ask *ask, struct explanation *e, const struct near_rule *near)
 	}
 	cli_json_put(object, "failed", failed);
 	cli_json_put(object, "reasons", reasons);
+	cli_json_put(object, "caveats", caveats_json(caveats_of_near(ask, near->rule)));
 	return object;
 }
 
