@@ -14,27 +14,44 @@ enum {
 	SHOWN_BYTES = 200, /* of a line of the policy */
 };
 
+/* A rule whose own except alone, or with other clauses, keeps it from this peer. */
+static void
+note_around(void *context, uint32_t rule, unsigned failed)
+{
+	struct answer *answer = context;
+
+	if (!(failed & POLICY_CLAUSE_EXCEPT) || failed & POLICY_CLAUSE_WHO)
+		return;
+	for (size_t i = 0; i < answer->n_around; i++)
+		if (answer->around[i] == rule)
+			return;
+	answer->around = cli_resize(answer->around, answer->n_around + 1, sizeof(*answer->around));
+	answer->around[answer->n_around++] = rule;
+}
+
 /* None for a path behind a symbolic link: a rule for it would do nothing. */
-static char *
-suggest(const struct ask *ask, unsigned verbs)
+static void
+suggest(const struct ask *ask, struct answer *answer)
 {
 	char text[POLICY_VERBS_TEXT_MAX];
 	_cleanup_free_ char *pattern = cli_literal_pattern(ask->path), *rule = NULL;
+	struct policy_request request = ask_request(ask, answer->verbs, 0);
 	struct object object;
-	char *taken = NULL;
 	bool linked;
 
-	object_look(ask, verbs, NULL, 0, &object);
+	object_look(ask, answer->verbs, NULL, 0, &object);
 	linked = object.path && strcmp(object.kind, "symbolic link") == 0;
 	object_clear(&object);
 	if (linked)
-		return NULL;
-	rule = cli_format("allow %s %s %s", ask->who_text, policy_verbs_text(verbs, text), pattern);
-	if (rules_would_compile(rule)) {
-		taken = rule;
-		rule = NULL;
-	}
-	return taken;
+		return;
+	rule = cli_format("allow %s %s %s", ask->who_text, policy_verbs_text(answer->verbs, text),
+			  pattern);
+	answer->refused = rules_refused(rule);
+	if (answer->refused)
+		return;
+	answer->suggestion = rule;
+	rule = NULL;
+	policy_explain(ask->rules.image, &ask->identity, &request, note_around, answer);
 }
 
 struct answer
@@ -58,7 +75,7 @@ ask_answer(const struct ask *ask, unsigned verbs)
 		policy_decide(ask->rules.image, &ask->identity, &request, &decision);
 	}
 	if (answer.decision.rule == POLICY_NO_RULE && !answer.decision.exhausted)
-		answer.suggestion = suggest(ask, verbs);
+		suggest(ask, &answer);
 	return answer;
 }
 
@@ -67,6 +84,8 @@ answer_clear(struct answer *answer)
 {
 	free(answer->allows);
 	free(answer->suggestion);
+	free(answer->refused);
+	free(answer->around);
 	*answer = (struct answer){0};
 }
 
@@ -140,6 +159,22 @@ answer_print(struct ask *ask, const struct answer *answer, bool brief)
 		}
 		print_conditions(ask, answer->verbs, answer->allows[i]);
 	}
+}
+
+void
+answer_print_suggestion(struct ask *ask, const struct answer *answer, FILE *out, const char *indent)
+{
+	if (answer->suggestion)
+		cli_line(out, "%s%s", indent, answer->suggestion);
+	for (size_t i = 0; i < answer->n_around; i++) {
+		struct policy_rule rule;
+
+		policy_rule_describe(ask->rules.image, answer->around[i], &rule);
+		cli_line(out, "%sthis goes round the except of %s:%u", indent, rule.file,
+			 rule.line);
+	}
+	if (answer->refused)
+		cli_line(out, "%s%s", indent, answer->refused);
 }
 
 /* --- JSON -------------------------------------------------------------------------------- */
@@ -225,6 +260,7 @@ answer_json(struct ask *ask, const struct answer *answer, json_t *object)
 {
 	const struct policy_decision *decision = &answer->decision;
 	json_t *alternatives = cli_json_array(), *rule = cli_json_null();
+	json_t *around = cli_json_array();
 
 	if (answer->n_allows > 0)
 		rule = allow_json(ask, answer->verbs, answer->allows[0]);
@@ -240,4 +276,8 @@ answer_json(struct ask *ask, const struct answer *answer, json_t *object)
 	cli_json_put(object, "exhausted", cli_json_bool(decision->exhausted));
 	cli_json_put(object, "unserved", cli_json_text(ask->unserved ? ASK_UNSERVED : NULL));
 	cli_json_put(object, "suggestion", cli_json_text(answer->suggestion));
+	cli_json_put(object, "refused", cli_json_printable(answer->refused));
+	for (size_t i = 0; i < answer->n_around; i++)
+		cli_json_add(around, ask_rule_json(ask, answer->around[i]));
+	cli_json_put(object, "around", around);
 }

@@ -41,6 +41,9 @@ struct answer {
 	uint32_t *allows; /* the rules that the broker tries, in this order; the first decides */
 	size_t n_allows;
 	char *suggestion; /* a rule that would allow what no rule decides, or NULL */
+	char *refused;    /* or why WHO cannot be allowed it as it stands */
+	uint32_t *around; /* rules with an except that the suggestion goes round */
+	size_t n_around;
 };
 struct answer ask_answer(const struct ask *ask, unsigned verbs);
 void answer_clear(struct answer *answer);
@@ -51,6 +54,10 @@ void answer_clear(struct answer *answer);
 
 /* Verdict, deciding rule, and the conditions of an allow. brief: the first line alone. */
 void answer_print(struct ask *ask, const struct answer *answer, bool brief);
+
+/* The rule to write and what it goes round, or why there is none. */
+void answer_print_suggestion(struct ask *ask, const struct answer *answer, FILE *out,
+			     const char *indent);
 
 /* The same as members of the object. */
 void answer_json(struct ask *ask, const struct answer *answer, json_t *object);

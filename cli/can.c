@@ -36,11 +36,12 @@ print(struct ask *ask, const struct answer *answer)
 	char text[POLICY_VERBS_TEXT_MAX];
 
 	answer_print(ask, answer, false);
-	if (answer->suggestion) {
+	if (answer->refused)
+		cli_error("no rule can allow it to this WHO:");
+	if (answer->suggestion)
 		cli_error("to let %s %s %s, a policy file needs this rule, or a wider one:",
 			  ask->who_text, policy_verbs_text(answer->verbs, text), ask->path);
-		cli_line(stderr, "    %s", answer->suggestion);
-	}
+	answer_print_suggestion(ask, answer, stderr, "    ");
 	if (object_matters(answer))
 		print_object(ask, answer);
 }

@@ -139,10 +139,11 @@ print_rules(struct ask *ask, struct explanation *e)
 	if (e->rules.incomplete)
 		cli_line(stdout, "note   not all rules were looked at: the patterns take too many "
 				 "steps for this path");
-	if (e->answer.suggestion) {
+	if (e->answer.refused)
+		cli_line(stdout, "write  no rule can allow it to this WHO:");
+	if (e->answer.suggestion)
 		cli_line(stdout, "write  a policy file needs this rule, or a wider one:");
-		cli_line(stdout, "       %s", e->answer.suggestion);
-	}
+	answer_print_suggestion(ask, &e->answer, stdout, "       ");
 }
 
 static void

@@ -302,14 +302,32 @@ rules_compile_text(const char *text, size_t size, void **ret_bytes)
 	return image;
 }
 
-bool
-rules_would_compile(const char *rule)
+char *
+rules_refused(const char *rule)
 {
 	_cleanup_free_ char *text = cli_format("policy 1\n%s\n", rule);
+	const struct policy_source source = {"", text, strlen(text)};
+	_cleanup_free_ char *kept = NULL;
 	_cleanup_free_ void *bytes = NULL;
-	struct policy_image *image = rules_compile_text(text, strlen(text), &bytes);
-	bool compiles = image != NULL;
+	struct policy_diag diag = {.json = true};
+	size_t size = 0, n = 0;
+	json_t *message;
+	const char *what, *help;
+	char *reason;
+	int r;
 
-	policy_image_free(image);
-	return compiles;
+	diag.out = open_memstream(&kept, &size);
+	if (!diag.out)
+		cli_out_of_memory();
+	r = policy_compile(&source, 1, 0, &diag, &bytes, &n);
+	if (fclose(diag.out) != 0)
+		cli_out_of_memory();
+	if (r == 0)
+		return NULL;
+	message = json_loadb(kept, strcspn(kept, "\n"), 0, NULL);
+	what = json_string_value(json_object_get(message, "message"));
+	help = json_string_value(json_object_get(message, "help"));
+	reason = cli_format("%s%s%s", what ?: strerror(-r), help ? "; " : "", help ?: "");
+	json_decref(message);
+	return reason;
 }

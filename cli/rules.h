@@ -69,5 +69,5 @@ bool rules_next_word(const char *line, size_t length, size_t *at, size_t *ret_st
 /* Compile a policy without a file; NULL when it has an error. *ret_bytes: to be freed after it. */
 struct policy_image *rules_compile_text(const char *text, size_t size, void **ret_bytes);
 
-/* Is this line a rule that compiles? */
-bool rules_would_compile(const char *rule);
+/* Why this line is no rule that compiles, malloc'ed; NULL: it is one. */
+char *rules_refused(const char *rule);

@@ -86,7 +86,8 @@ for excepted in '/e/plain /e/plain' '/e/private/a/b /e/private/** of @private' '
 $(missing /e)
 near   $(rule 11)
        except: its own 'except' takes this path away: ${excepted#* }
-$(write "allow user:4242 read ${excepted%% *}")" user:4242 read "${excepted%% *}"
+$(write "allow user:4242 read ${excepted%% *}")
+       this goes round the except of $f:11" user:4242 read "${excepted%% *}"
 done
 exits 'not excepted: what stands in a comment' 0 explain --policy "$f" user:4242 read /e/no
 exits 'both: a dot name that is excepted' 1 explain --policy "$f" user:4242 read /e/private/.x
@@ -291,6 +292,18 @@ member 'what failed' '["who"]' near 0 failed
 member 'of the second' '["who","verbs","except"]' near 1 failed
 member 'in words' "its own 'except' takes this path away: /o/x" near 1 reasons 2
 member 'what to write' 'allow user:4243+group:778 read /o/x' suggestion
+member 'it goes round nothing of this peer' 0 around '[]'
+member 'and it can be written' null refused
+exits 'JSON: round an except' 1 explain --json --policy "$f" user:4242 read /e/plain
+member 'which' 11 around 0 line
+exits 'a unit alone' 1 explain --policy "$f" unit:a.service read /none/x
+ok 'what WHO lacks' has "$out" "write  no rule can allow it to this WHO:
+       'unit:a.service' does not say whose processes it means; jobs of every user may run in a unit: add '+user:NAME' or '+group:NAME'"
+exits 'anybody may not write' 1 can --policy "$f" any write /none/x
+err_has 'what WHO lacks' "    'any' is allowed to read, stat and list only, not to write; name the users or groups that may"
+ok 'nothing is to be written' lacks "$err" 'needs this rule'
+exits 'somebody may' 1 can --policy "$f" user:4242+unit:a.service write /none/x
+err_has 'a rule for that' '    allow user:4242+unit:a.service write /none/x'
 for miss in 'dot /d/.x' 'until /u/x' 'user /home/alice/x'; do
 	exits "JSON: $miss" 1 explain --json --policy "$f" user:4242 read "${miss#* }"
 	member "JSON: $miss" "[\"${miss% *}\"]" near 0 failed
