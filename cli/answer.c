@@ -6,6 +6,7 @@
 #include "caveats.h"
 #include "cli.h"
 #include "conditions.h"
+#include "except.h"
 #include "json.h"
 #include "object.h"
 #include "text.h"
@@ -105,11 +106,14 @@ ask_print_rule(struct ask *ask, const char *tag, uint32_t number)
 }
 
 static void
-print_notes(const struct ask *ask, uint32_t number)
+print_notes(struct ask *ask, uint32_t number)
 {
+	_cleanup_free_ char *pattern = except_find_set(ask, number);
 	struct policy_rule rule;
 
 	policy_rule_describe(ask->rules.image, number, &rule);
+	if (pattern)
+		cli_line(stdout, "       pattern: %s", pattern);
 	if (rule.id)
 		cli_line(stdout, "       id: %s", rule.id);
 	if (rule.because)
@@ -239,6 +243,15 @@ ask_rule_json(struct ask *ask, uint32_t number)
 	return object;
 }
 
+/* Through which set the rule came to the path. */
+static void
+put_pattern(struct ask *ask, uint32_t rule, json_t *object)
+{
+	_cleanup_free_ char *pattern = except_find_set(ask, rule);
+
+	cli_json_put(object, "pattern", cli_json_text(pattern));
+}
+
 /* With what it asks of the object. */
 static json_t *
 allow_json(struct ask *ask, unsigned verbs, uint32_t rule)
@@ -250,6 +263,7 @@ allow_json(struct ask *ask, unsigned verbs, uint32_t rule)
 	for (size_t i = 0; i < conditions.n; i++)
 		cli_json_add(lines, cli_json_text(conditions.lines[i]));
 	conditions_clear(&conditions);
+	put_pattern(ask, rule, object);
 	cli_json_put(object, "conditions", lines);
 	cli_json_put(object, "caveats", caveats_json(caveats_of(ask, verbs, rule)));
 	return object;
@@ -264,8 +278,10 @@ answer_json(struct ask *ask, const struct answer *answer, json_t *object)
 
 	if (answer->n_allows > 0)
 		rule = allow_json(ask, answer->verbs, answer->allows[0]);
-	else if (decision->rule != POLICY_NO_RULE)
+	else if (decision->rule != POLICY_NO_RULE) {
 		rule = ask_rule_json(ask, decision->rule);
+		put_pattern(ask, decision->rule, rule);
+	}
 	for (size_t i = 1; i < answer->n_allows; i++)
 		cli_json_add(alternatives, allow_json(ask, answer->verbs, answer->allows[i]));
 	cli_json_put(object, "verdict",

@@ -80,8 +80,8 @@ $(write 'allow user:4242 read /d/a/.no')" user:4242 read /d/a/.no
 explains 'without the dot' 0 "allow  $(rule 9)
 $regular
 $(missing /d)" user:4242 read /d/a/no
-for excepted in '/e/plain /e/plain' '/e/private/a/b /e/private/** of @private' '/e/key /e/k*y of @private' \
-	'/e/other /e/other of @private2' '/e/zz /e/zz'; do
+for excepted in '/e/plain /e/plain' '/e/private/a/b /e/private/** of @private at '"$f:4" '/e/key /e/k*y of @private at '"$f:4" \
+	'/e/other /e/other of @private2 at '"$f:5" '/e/zz /e/zz'; do
 	explains "except: $excepted" 1 "deny   no rule allows it
 $(missing /e)
 near   $(rule 11)
@@ -92,6 +92,15 @@ done
 exits 'not excepted: what stands in a comment' 0 explain --policy "$f" user:4242 read /e/no
 exits 'both: a dot name that is excepted' 1 explain --policy "$f" user:4242 read /e/private/.x
 ok 'both are named' is "$(grep -c '^       \(dot\|except\): ' <<<"$out")" 2
+printf 'policy 1\nset @s = /q/no /q/.h*\n\nset @t = /q/*\nallow user:4242 read /q @t /r except @s\ndeny user:4243 any @s /z\n' >"$scratch/set.policy"
+exits 'an allow through a set' 0 explain --policy "$scratch/set.policy" user:4242 read /q/yes
+ok 'the pattern and its place' has "$out" "       pattern: /q/* of @t at $scratch/set.policy:4"
+exits 'a deny through a set' 1 can --policy "$scratch/set.policy" user:4243 read /q/.hid
+ok 'the pattern and its place' has "$out" "       pattern: /q/.h* of @s at $scratch/set.policy:2"
+exits 'as JSON' 1 can --json --policy "$scratch/set.policy" user:4243 read /q/.hid
+member 'the pattern' "/q/.h* of @s at $scratch/set.policy:2" rule pattern
+exits 'not through a set' 1 can --policy "$scratch/set.policy" user:4243 read /z
+ok 'no pattern is shown' lacks "$out" 'pattern:'
 explains 'until' 1 "deny   no rule allows it
 $(missing /u)
 near   $(rule 12)
