@@ -156,6 +156,10 @@ stat    allow  $p/10-a.policy:5  allow group:777 read,list /srv/**
 list    allow  $p/10-a.policy:5  allow group:777 read,list /srv/**"
 printf 'policy 1\nallow user:7 read,write,create,stat,list /all\n' >"$scratch/all.policy"
 exits 'any verb, all are allowed' 0 can --policy "$scratch/all.policy" user:7 any /all
+err_has 'what is not served' 'fdbroker: list: not served in this version'
+printf 'policy 1\nallow user:7 read,write /all strictmodes=no\n' >"$scratch/held.policy"
+exits 'what is served' 0 can --policy "$scratch/held.policy" user:7 read,write /all
+ok 'nothing is said of the version' lacks "$out$err" 'in this version'
 exits 'a path that is not canonical' 2 can --policy "$p" user:4242 read //data/./x/
 err_has 'the canonical form' '; write /data/x'
 exits 'a path with ..' 2 can --policy "$p" user:4242 read /data/../x
