@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "ask.h"
+#include "caveats.h"
 #include "cli.h"
 #include "conditions.h"
+#include "except.h"
 #include "json.h"
 #include "object.h"
 #include "text.h"
@@ -13,27 +15,44 @@ enum {
 	SHOWN_BYTES = 200, /* of a line of the policy */
 };
 
+/* A rule whose own except alone, or with other clauses, keeps it from this peer. */
+static void
+note_around(void *context, uint32_t rule, unsigned failed)
+{
+	struct answer *answer = context;
+
+	if (!(failed & POLICY_CLAUSE_EXCEPT) || failed & POLICY_CLAUSE_WHO)
+		return;
+	for (size_t i = 0; i < answer->n_around; i++)
+		if (answer->around[i] == rule)
+			return;
+	answer->around = cli_resize(answer->around, answer->n_around + 1, sizeof(*answer->around));
+	answer->around[answer->n_around++] = rule;
+}
+
 /* None for a path behind a symbolic link: a rule for it would do nothing. */
-static char *
-suggest(const struct ask *ask, unsigned verbs)
+static void
+suggest(const struct ask *ask, struct answer *answer)
 {
 	char text[POLICY_VERBS_TEXT_MAX];
 	_cleanup_free_ char *pattern = cli_literal_pattern(ask->path), *rule = NULL;
+	struct policy_request request = ask_request(ask, answer->verbs, 0);
 	struct object object;
-	char *taken = NULL;
 	bool linked;
 
-	object_look(ask, verbs, NULL, 0, &object);
-	linked = object.real != NULL;
+	object_look(ask, answer->verbs, NULL, 0, &object);
+	linked = object.path && strcmp(object.kind, "symbolic link") == 0;
 	object_clear(&object);
 	if (linked)
-		return NULL;
-	rule = cli_format("allow %s %s %s", ask->who_text, policy_verbs_text(verbs, text), pattern);
-	if (rules_would_compile(rule)) {
-		taken = rule;
-		rule = NULL;
-	}
-	return taken;
+		return;
+	rule = cli_format("allow %s %s %s", ask->who_text, policy_verbs_text(answer->verbs, text),
+			  pattern);
+	answer->refused = rules_refused(rule);
+	if (answer->refused)
+		return;
+	answer->suggestion = rule;
+	rule = NULL;
+	policy_explain(ask->rules.image, &ask->identity, &request, note_around, answer);
 }
 
 struct answer
@@ -43,6 +62,10 @@ ask_answer(const struct ask *ask, unsigned verbs)
 	struct policy_request request = ask_request(ask, verbs, 0);
 	struct policy_decision decision;
 
+	if (ask->unserved) {
+		answer.decision = (struct policy_decision){.rule = POLICY_NO_RULE};
+		return answer;
+	}
 	policy_decide(ask->rules.image, &ask->identity, &request, &answer.decision);
 	decision = answer.decision;
 	while (decision.verdict == POLICY_ALLOW) {
@@ -53,7 +76,7 @@ ask_answer(const struct ask *ask, unsigned verbs)
 		policy_decide(ask->rules.image, &ask->identity, &request, &decision);
 	}
 	if (answer.decision.rule == POLICY_NO_RULE && !answer.decision.exhausted)
-		answer.suggestion = suggest(ask, verbs);
+		suggest(ask, &answer);
 	return answer;
 }
 
@@ -62,6 +85,8 @@ answer_clear(struct answer *answer)
 {
 	free(answer->allows);
 	free(answer->suggestion);
+	free(answer->refused);
+	free(answer->around);
 	*answer = (struct answer){0};
 }
 
@@ -81,11 +106,14 @@ ask_print_rule(struct ask *ask, const char *tag, uint32_t number)
 }
 
 static void
-print_notes(const struct ask *ask, uint32_t number)
+print_notes(struct ask *ask, uint32_t number)
 {
+	_cleanup_free_ char *pattern = except_find_set(ask, number);
 	struct policy_rule rule;
 
 	policy_rule_describe(ask->rules.image, number, &rule);
+	if (pattern)
+		cli_line(stdout, "       pattern: %s", pattern);
 	if (rule.id)
 		cli_line(stdout, "       id: %s", rule.id);
 	if (rule.because)
@@ -93,7 +121,7 @@ print_notes(const struct ask *ask, uint32_t number)
 }
 
 static void
-print_conditions(const struct ask *ask, unsigned verbs, uint32_t rule)
+print_conditions(struct ask *ask, unsigned verbs, uint32_t rule)
 {
 	struct conditions conditions;
 
@@ -101,6 +129,7 @@ print_conditions(const struct ask *ask, unsigned verbs, uint32_t rule)
 	for (size_t i = 0; i < conditions.n; i++)
 		cli_line(stdout, "       %s", conditions.lines[i]);
 	conditions_clear(&conditions);
+	caveats_print(caveats_of(ask, verbs, rule));
 }
 
 void
@@ -108,6 +137,10 @@ answer_print(struct ask *ask, const struct answer *answer, bool brief)
 {
 	const struct policy_decision *decision = &answer->decision;
 
+	if (ask->unserved) {
+		cli_line(stdout, "deny   %s", ASK_UNSERVED);
+		return;
+	}
 	if (decision->exhausted) {
 		cli_line(stdout, "deny   the patterns take too many steps for this path");
 		if (!brief)
@@ -130,6 +163,22 @@ answer_print(struct ask *ask, const struct answer *answer, bool brief)
 		}
 		print_conditions(ask, answer->verbs, answer->allows[i]);
 	}
+}
+
+void
+answer_print_suggestion(struct ask *ask, const struct answer *answer, FILE *out, const char *indent)
+{
+	if (answer->suggestion)
+		cli_line(out, "%s%s", indent, answer->suggestion);
+	for (size_t i = 0; i < answer->n_around; i++) {
+		struct policy_rule rule;
+
+		policy_rule_describe(ask->rules.image, answer->around[i], &rule);
+		cli_line(out, "%sthis goes round the except of %s:%u", indent, rule.file,
+			 rule.line);
+	}
+	if (answer->refused)
+		cli_line(out, "%s%s", indent, answer->refused);
 }
 
 /* --- JSON -------------------------------------------------------------------------------- */
@@ -182,16 +231,25 @@ ask_rule_json(struct ask *ask, uint32_t number)
 
 	policy_rule_describe(ask->rules.image, number, &rule);
 	line = rules_line(&ask->rules, rule.file, rule.line);
-	cli_json_put(object, "file", cli_json_text(rule.file));
+	cli_json_put(object, "file", cli_json_text(ask->rules.sources[line.source].name));
 	cli_json_put(object, "line", cli_json_integer(rule.line));
 	cli_json_put(object, "text", cli_json_bytes(line.text, line.length));
 	cli_json_put(object, "verdict",
 		     cli_json_text(rule.verdict == POLICY_ALLOW ? "allow" : "deny"));
 	cli_json_put(object, "verbs", cli_json_verbs(rule.verbs));
-	cli_json_put(object, "id", cli_json_text(rule.id));
-	cli_json_put(object, "because", cli_json_text(rule.because));
+	cli_json_put(object, "id", cli_json_printable(rule.id));
+	cli_json_put(object, "because", cli_json_printable(rule.because));
 	cli_json_put(object, "options", options_json(&rule.options));
 	return object;
+}
+
+/* Through which set the rule came to the path. */
+static void
+put_pattern(struct ask *ask, uint32_t rule, json_t *object)
+{
+	_cleanup_free_ char *pattern = except_find_set(ask, rule);
+
+	cli_json_put(object, "pattern", cli_json_text(pattern));
 }
 
 /* With what it asks of the object. */
@@ -205,7 +263,9 @@ allow_json(struct ask *ask, unsigned verbs, uint32_t rule)
 	for (size_t i = 0; i < conditions.n; i++)
 		cli_json_add(lines, cli_json_text(conditions.lines[i]));
 	conditions_clear(&conditions);
+	put_pattern(ask, rule, object);
 	cli_json_put(object, "conditions", lines);
+	cli_json_put(object, "caveats", caveats_json(caveats_of(ask, verbs, rule)));
 	return object;
 }
 
@@ -214,11 +274,14 @@ answer_json(struct ask *ask, const struct answer *answer, json_t *object)
 {
 	const struct policy_decision *decision = &answer->decision;
 	json_t *alternatives = cli_json_array(), *rule = cli_json_null();
+	json_t *around = cli_json_array();
 
 	if (answer->n_allows > 0)
 		rule = allow_json(ask, answer->verbs, answer->allows[0]);
-	else if (decision->rule != POLICY_NO_RULE)
+	else if (decision->rule != POLICY_NO_RULE) {
 		rule = ask_rule_json(ask, decision->rule);
+		put_pattern(ask, decision->rule, rule);
+	}
 	for (size_t i = 1; i < answer->n_allows; i++)
 		cli_json_add(alternatives, allow_json(ask, answer->verbs, answer->allows[i]));
 	cli_json_put(object, "verdict",
@@ -227,5 +290,10 @@ answer_json(struct ask *ask, const struct answer *answer, json_t *object)
 	cli_json_put(object, "rule", rule);
 	cli_json_put(object, "alternatives", alternatives);
 	cli_json_put(object, "exhausted", cli_json_bool(decision->exhausted));
+	cli_json_put(object, "unserved", cli_json_text(ask->unserved ? ASK_UNSERVED : NULL));
 	cli_json_put(object, "suggestion", cli_json_text(answer->suggestion));
+	cli_json_put(object, "refused", cli_json_printable(answer->refused));
+	for (size_t i = 0; i < answer->n_around; i++)
+		cli_json_add(around, ask_rule_json(ask, answer->around[i]));
+	cli_json_put(object, "around", around);
 }

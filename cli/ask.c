@@ -87,41 +87,89 @@ parse_verbs(const struct cli_args *args, struct ask *ask)
 
 /* --- the question ------------------------------------------------------------------------ */
 
-/* The broken policy, as JSON: there is no verdict. */
-static void
-print_broken(struct ask *ask)
+/* There is no verdict. With a policy that is not loaded there are no messages. */
+static int
+fail(struct ask *ask, const char *error, const char *text)
 {
-	json_t *object = cli_json_object();
+	json_t *object;
 
-	cli_json_put(object, "error", cli_json_text("the policy has errors"));
-	cli_json_put(object, "messages", rules_messages(&ask->rules));
+	if (!ask->json) {
+		cli_error("%s", text);
+		return CLI_USAGE;
+	}
+	object = cli_json_object();
+	cli_json_put(object, "error", cli_json_text(error));
+	cli_json_put(object, "messages", rules_messages(&ask->rules, true));
+	cli_json_put(object, "warnings", cli_json_integer((json_int_t)ask->rules.diag.warnings));
 	cli_json_print(object);
+	return CLI_USAGE;
+}
+
+static int
+note_reach(void *context, const struct policy_reach *reach)
+{
+	(void)context;
+	(void)reach;
+	return 0;
+}
+
+/* A worker that would have to reach too much does not start. */
+static void
+find_reach(struct ask *ask)
+{
+	int r = policy_reach(ask->rules.image, &ask->identity, note_reach, NULL);
+
+	if (r == -ENOMEM)
+		cli_out_of_memory();
+	ask->unserved = r < 0;
 }
 
 static int
 load(const struct cli_args *args, struct ask *ask)
 {
 	size_t n = 0;
-	int r = rules_load(args->policies, args->n_policies, 0, ask->json, &ask->rules);
+	int r = rules_load(args->policies, args->n_policies, 0, ask->json ? RULES_JSON : RULES_TEXT,
+			   &ask->rules);
 
 	if (r < 0) {
-		if (ask->json)
-			print_broken(ask);
-		else
-			cli_error("the policy has errors, which stand above: no verdict");
-		return CLI_USAGE;
+		if (!ask->json)
+			rules_print_errors(&ask->rules);
+		return fail(ask, "the policy has errors",
+			    "the policy has errors, which stand above: no verdict");
 	}
 	r = policy_subjects(ask->rules.image, &ask->who.peer, ask->ids, POLICY_SUBJECTS_MAX, &n);
 	if (r < 0) {
-		cli_error("%s: %s", ask->who_text,
-			  r == -E2BIG ? "more than 1024 different whos of rules match this peer: "
-					"the broker refuses it"
-				      : strerror(-r));
-		return CLI_USAGE;
+		const char *why = r == -E2BIG ? "more than 1024 different whos of rules match this "
+						"peer: the broker refuses it"
+					      : strerror(-r);
+		_cleanup_free_ char *text = cli_format("%s: %s", ask->who_text, why);
+
+		return fail(ask, text, text);
 	}
 	policy_identity_init(&ask->identity, ask->ids, n,
 			     ask->who.peer.has_uid ? &ask->who.peer.uid : NULL, ask->who.user);
+	find_reach(ask);
 	return CLI_YES;
+}
+
+static int
+parse_who(struct ask *ask)
+{
+	_cleanup_free_ char *unknown = NULL;
+	int r = who_parse(ask->who_text, &ask->who, &unknown);
+
+	return unknown ? fail(ask, unknown, unknown) : r;
+}
+
+/* Only `check` shows warnings: here they would hide the answer. */
+static void
+say_warnings(const struct ask *ask)
+{
+	unsigned long n = ask->rules.diag.warnings;
+
+	if (n > 0)
+		cli_error("%lu warning%s: fdbroker check shows %s", n, n == 1 ? "" : "s",
+			  n == 1 ? "it" : "them");
 }
 
 int
@@ -143,12 +191,13 @@ ask_start(const struct cli_args *args, struct ask *ret_ask)
 	if (r == CLI_YES && !policy_path_is_canonical(path, ret_ask->length))
 		r = cli_not_canonical(path);
 	if (r == CLI_YES)
-		r = who_parse(args->operands[0], &ret_ask->who);
+		r = parse_who(ret_ask);
 	if (r == CLI_YES)
 		r = load(args, ret_ask);
 	if (r != CLI_YES || ret_ask->json)
 		return r;
 	who_say(&ret_ask->who);
+	say_warnings(ret_ask);
 	if (ret_ask->rules.n_files == 0)
 		cli_error("%s", RULES_NONE);
 	return CLI_YES;
@@ -160,7 +209,8 @@ ask_clear(struct ask *ask)
 	rules_clear(&ask->rules);
 	who_clear(&ask->who);
 	free(ask->ids);
-	ask->ids = NULL;
+	free(ask->subjects);
+	ask->ids = ask->subjects = NULL;
 }
 
 struct policy_request
@@ -186,6 +236,7 @@ ask_json(struct ask *ask, bool allowed)
 	cli_json_put(object, "path", cli_json_bytes(ask->path, ask->length));
 	cli_json_put(object, "day", cli_json_text(day));
 	cli_json_put(object, "files", cli_json_integer((json_int_t)ask->rules.n_files));
-	cli_json_put(object, "messages", rules_messages(&ask->rules));
+	cli_json_put(object, "messages", rules_messages(&ask->rules, true));
+	cli_json_put(object, "warnings", cli_json_integer((json_int_t)ask->rules.diag.warnings));
 	return object;
 }

@@ -20,7 +20,9 @@ struct ask {
 	struct who who;
 	struct rules rules;
 	uint32_t *ids;
+	uint32_t *subjects; /* of each rule, once somebody has asked */
 	struct policy_identity identity;
+	bool unserved; /* the broker has no worker for this peer, whatever the rules say */
 };
 
 /*
@@ -39,12 +41,23 @@ struct answer {
 	uint32_t *allows; /* the rules that the broker tries, in this order; the first decides */
 	size_t n_allows;
 	char *suggestion; /* a rule that would allow what no rule decides, or NULL */
+	char *refused;    /* or why WHO cannot be allowed it as it stands */
+	uint32_t *around; /* rules with an except that the suggestion goes round */
+	size_t n_around;
 };
 struct answer ask_answer(const struct ask *ask, unsigned verbs);
 void answer_clear(struct answer *answer);
 
+/* What is said of a peer that is unserved. */
+#define ASK_UNSERVED                                                                               \
+	"the rules for this peer begin in more than 256 places: the broker serves it nothing"
+
 /* Verdict, deciding rule, and the conditions of an allow. brief: the first line alone. */
 void answer_print(struct ask *ask, const struct answer *answer, bool brief);
+
+/* The rule to write and what it goes round, or why there is none. */
+void answer_print_suggestion(struct ask *ask, const struct answer *answer, FILE *out,
+			     const char *indent);
 
 /* The same as members of the object. */
 void answer_json(struct ask *ask, const struct answer *answer, json_t *object);

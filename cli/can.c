@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "ask.h"
+#include "caveats.h"
 #include "cli.h"
 #include "json.h"
 #include "object.h"
@@ -35,11 +36,12 @@ print(struct ask *ask, const struct answer *answer)
 	char text[POLICY_VERBS_TEXT_MAX];
 
 	answer_print(ask, answer, false);
-	if (answer->suggestion) {
+	if (answer->refused)
+		cli_error("no rule can allow it to this WHO:");
+	if (answer->suggestion)
 		cli_error("to let %s %s %s, a policy file needs this rule, or a wider one:",
 			  ask->who_text, policy_verbs_text(answer->verbs, text), ask->path);
-		cli_line(stderr, "    %s", answer->suggestion);
-	}
+	answer_print_suggestion(ask, answer, stderr, "    ");
 	if (object_matters(answer))
 		print_object(ask, answer);
 }
@@ -77,6 +79,7 @@ static int
 each(struct ask *ask)
 {
 	json_t *list = cli_json_array();
+	unsigned caveats = 0;
 	bool allowed = true;
 
 	for (int i = 0; i < POLICY_VERBS_N; i++) {
@@ -84,6 +87,8 @@ each(struct ask *ask)
 		json_t *object = cli_json_object();
 
 		allowed &= answer.decision.verdict == POLICY_ALLOW;
+		if (answer.n_allows > 0)
+			caveats |= caveats_of(ask, answer.verbs, answer.allows[0]);
 		answer_json(ask, &answer, object);
 		cli_json_add(list, object);
 		if (!ask->json) {
@@ -100,6 +105,9 @@ each(struct ask *ask)
 		cli_json_print(object);
 	} else {
 		json_decref(list);
+		for (int i = 0; i < CAVEATS_N; i++)
+			if (caveats & 1u << i)
+				cli_error("%s", caveat_text(i));
 	}
 	return allowed ? CLI_YES : CLI_NO;
 }

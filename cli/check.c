@@ -37,12 +37,13 @@ print_json(struct rules *rules)
 
 	cli_json_put(object, "files", cli_json_integer((json_int_t)rules->n_files));
 	cli_json_put(object, "rules",
-		     rules->image ? cli_json_integer(policy_image_rules(rules->image))
-				  : cli_json_null());
+		     rules->image && rules->diag.errors == 0
+			     ? cli_json_integer(policy_image_rules(rules->image))
+			     : cli_json_null());
 	cli_json_put(object, "errors", cli_json_integer((json_int_t)rules->diag.errors));
 	cli_json_put(object, "warnings", cli_json_integer((json_int_t)rules->diag.warnings));
 	cli_json_put(object, "notes", cli_json_integer((json_int_t)rules->diag.notes));
-	cli_json_put(object, "messages", rules_messages(rules));
+	cli_json_put(object, "messages", rules_messages(rules, false));
 	cli_json_print(object);
 }
 
@@ -59,7 +60,7 @@ cli_check(const struct cli_args *args)
 		paths[i] = i < args->n_policies ? args->policies[i]
 						: args->operands[i - args->n_policies];
 
-	(void)rules_load(paths, n, POLICY_COMPILE_REVIEW, json, &rules);
+	(void)rules_load(paths, n, POLICY_COMPILE_REVIEW, json ? RULES_JSON : RULES_STDERR, &rules);
 	if (rules.image)
 		prefixes_check(&rules);
 	r = rules.image && rules.diag.errors == 0 ? CLI_YES : CLI_USAGE;

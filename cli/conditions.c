@@ -61,21 +61,6 @@ add_owner(const struct ask *ask, const struct policy_options *options, struct co
 	add(c, cli_format("it must belong to %s", owner));
 }
 
-static const char *
-strict_text(unsigned strict)
-{
-	switch (strict) {
-	case POLICY_STRICT_NO:
-		return "the directories above it may belong to anybody (strictmodes=no)";
-	case POLICY_STRICT_STICKY:
-		return "each directory above it must belong to root or to its owner; where others "
-		       "may write, it must be sticky";
-	default:
-		return "each directory above it must belong to root or to its owner, and group and "
-		       "others must not write there";
-	}
-}
-
 void
 conditions_find(const struct ask *ask, unsigned verbs, uint32_t rule,
 		struct conditions *ret_conditions)
@@ -86,11 +71,11 @@ conditions_find(const struct ask *ask, unsigned verbs, uint32_t rule,
 	if (verbs & opens)
 		add(&c, types_text(options->types));
 	add_owner(ask, options, &c);
-	add(&c, cli_format("%s", strict_text(options->strict)));
-	if (options->symlinks_beneath)
-		add(&c, cli_format("a symbolic link is followed where the policy allows the path "
-				   "that it names"));
-	else
+	/* What is not held, or not served, is no condition: see caveats.c. */
+	if (options->strict == POLICY_STRICT_NO)
+		add(&c, cli_format("the directories above it may belong to anybody "
+				   "(strictmodes=no)"));
+	if (!options->symlinks_beneath)
 		add(&c, cli_format("no symbolic link may be in the path"));
 	if (verbs & POLICY_WRITE)
 		add(&c, cli_format("it must not be set-user-id or set-group-id, nor have "
@@ -98,8 +83,6 @@ conditions_find(const struct ask *ask, unsigned verbs, uint32_t rule,
 	if (verbs & POLICY_CREATE)
 		add(&c, cli_format("a new file belongs to the peer, with at most mode %04o",
 				   options->mode));
-	if (verbs & opens && options->exec)
-		add(&c, cli_format("it may be executed (exec)"));
 	if (options->until != POLICY_FOREVER) {
 		_cleanup_free_ char *day = ask_day_text(options->until);
 

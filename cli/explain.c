@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ask.h"
+#include "caveats.h"
 #include "cli.h"
 #include "json.h"
 #include "near.h"
@@ -41,14 +42,14 @@ find_beginnings(const struct ask *ask, struct explanation *e)
 }
 
 static struct explanation
-explanation_find(const struct ask *ask, unsigned verbs, bool all)
+explanation_find(struct ask *ask, unsigned verbs, bool all)
 {
 	struct explanation e = {.answer = ask_answer(ask, verbs)};
-	size_t misses;
 
-	near_find(ask, verbs, e.answer.decision.verdict, &e.rules);
-	misses = e.rules.n - e.rules.n_matched;
-	e.shown = all || misses < NEAR_SHOWN ? e.rules.n : e.rules.n_matched + NEAR_SHOWN;
+	near_find(ask, verbs, &e.answer.decision, &e.rules);
+	e.shown = all ? e.rules.n : e.rules.n_shown;
+	if (!all && e.shown > e.rules.n_matched + NEAR_SHOWN)
+		e.shown = e.rules.n_matched + NEAR_SHOWN;
 	if (e.answer.decision.rule == POLICY_NO_RULE)
 		e.together = near_together(ask, &e.rules, verbs, e.pair);
 	if (e.rules.n == 0)
@@ -88,13 +89,14 @@ print_near(struct ask *ask, struct explanation *e)
 
 			if (!(near->failed & 1u << k))
 				continue;
-			reason = near_reason(ask, &e->rules, e->answer.verbs, near->rule, 1u << k);
+			reason = near_reason(ask, e->answer.verbs, near->rule, 1u << k);
 			cli_line(stdout, "       %s: %s", near_clause_names[k], reason);
 		}
+		caveats_print(caveats_of_near(ask, near->rule));
 	}
 	if (e->shown < e->rules.n)
-		cli_line(stdout, "       %zu more near misses; --all shows them",
-			 e->rules.n - e->shown);
+		cli_line(stdout, "       %zu more near miss%s; --all shows them",
+			 e->rules.n - e->shown, e->rules.n - e->shown == 1 ? "" : "es");
 }
 
 static void
@@ -137,10 +139,11 @@ print_rules(struct ask *ask, struct explanation *e)
 	if (e->rules.incomplete)
 		cli_line(stdout, "note   not all rules were looked at: the patterns take too many "
 				 "steps for this path");
-	if (e->answer.suggestion) {
+	if (e->answer.refused)
+		cli_line(stdout, "write  no rule can allow it to this WHO:");
+	if (e->answer.suggestion)
 		cli_line(stdout, "write  a policy file needs this rule, or a wider one:");
-		cli_line(stdout, "       %s", e->answer.suggestion);
-	}
+	answer_print_suggestion(ask, &e->answer, stdout, "       ");
 }
 
 static void
@@ -168,12 +171,13 @@ near_json(struct ask *ask, struct explanation *e, const struct near_rule *near)
 
 		if (!(near->failed & 1u << k))
 			continue;
-		reason = near_reason(ask, &e->rules, e->answer.verbs, near->rule, 1u << k);
+		reason = near_reason(ask, e->answer.verbs, near->rule, 1u << k);
 		cli_json_add(failed, cli_json_text(near_clause_names[k]));
 		cli_json_add(reasons, cli_json_text(reason));
 	}
 	cli_json_put(object, "failed", failed);
 	cli_json_put(object, "reasons", reasons);
+	cli_json_put(object, "caveats", caveats_json(caveats_of_near(ask, near->rule)));
 	return object;
 }
 

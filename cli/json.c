@@ -17,9 +17,30 @@ made(json_t *value)
 json_t *
 cli_json_bytes(const char *bytes, size_t n)
 {
-	_cleanup_free_ char *escaped = cli_escape(bytes, n);
+	_cleanup_free_ char *text = cli_resize(NULL, n * 4 + 1, 1);
+	size_t length = 0;
 
-	return made(json_string(escaped));
+	/* The backslash too, so that \xHH is always a byte. */
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_free_ char *one = NULL;
+
+		if (bytes[i] == '\\') {
+			memcpy(text + length, "\\x5c", 4);
+			length += 4;
+			continue;
+		}
+		one = cli_escape(bytes + i, 1);
+		memcpy(text + length, one, strlen(one));
+		length += strlen(one);
+	}
+	text[length] = '\0';
+	return made(json_string(text));
+}
+
+json_t *
+cli_json_printable(const char *text)
+{
+	return text ? made(json_string(text)) : cli_json_null();
 }
 
 json_t *

@@ -5,9 +5,12 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Text from outside, escaped as on a terminal; NULL becomes null. */
+/* Text from outside, escaped as on a terminal, and the backslash too; NULL becomes null. */
 json_t *cli_json_text(const char *text);
 json_t *cli_json_bytes(const char *bytes, size_t n);
+
+/* What the compiler has already escaped. */
+json_t *cli_json_printable(const char *text);
 
 json_t *cli_json_object(void);
 json_t *cli_json_array(void);

@@ -6,6 +6,7 @@
 
 #include "policy/format.h"
 #include "policy/reach.h"
+#include "subject.h"
 #include "text.h"
 
 enum {
@@ -18,7 +19,7 @@ const char *const near_clause_names[NEAR_CLAUSES_N] = {"who",    "verbs", "dot",
 
 struct search {
 	const struct policy_image *image;
-	enum policy_verdict verdict;
+	const struct policy_decision *decision;
 	uint8_t *failed; /* of each rule, UNSEEN: its pattern does not match */
 	unsigned clause; /* that is given up for this search */
 };
@@ -92,32 +93,42 @@ try_names(const struct ask *ask, unsigned verbs, struct search *s)
 
 /* --- finding ----------------------------------------------------------------------------- */
 
+static bool
+is_last(const struct search *s, uint32_t rule)
+{
+	return s->decision->rule == POLICY_NO_RULE && image_verdict(s->image, rule) == POLICY_DENY;
+}
+
 static int
 compare(const void *a, const void *b, void *context)
 {
 	const struct near_rule *x = a, *y = b;
 	const struct search *s = context;
-	int more = count(x->failed) - count(y->failed);
-	bool x_turns = image_verdict(s->image, x->rule) != s->verdict;
-	bool y_turns = image_verdict(s->image, y->rule) != s->verdict;
+	const enum policy_verdict verdict = s->decision->verdict;
+	const size_t keys[][2] = {
+		{x->failed != 0, y->failed != 0},
+		{is_last(s, x->rule), is_last(s, y->rule)},
+		{x->lacks, y->lacks},
+		{x->failed != 0 && image_verdict(s->image, x->rule) == verdict,
+		 y->failed != 0 && image_verdict(s->image, y->rule) == verdict},
+		{(size_t)count(x->failed), (size_t)count(y->failed)},
+		{x->rule, y->rule},
+	};
 
-	if ((x->failed == 0) != (y->failed == 0))
-		return x->failed == 0 ? -1 : 1;
-	if (x->failed != 0 && x_turns != y_turns)
-		return x_turns ? -1 : 1;
-	if (more != 0)
-		return more;
-	return x->rule < y->rule ? -1 : x->rule > y->rule;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (keys[i][0] != keys[i][1])
+			return keys[i][0] < keys[i][1] ? -1 : 1;
+	return 0;
 }
 
 void
-near_find(const struct ask *ask, unsigned verbs, enum policy_verdict verdict,
+near_find(struct ask *ask, unsigned verbs, const struct policy_decision *decision,
 	  struct near_rules *ret_rules)
 {
 	const struct policy_image *image = ask->rules.image;
 	uint32_t n = policy_image_rules(image);
 	_cleanup_free_ uint8_t *failed = cli_resize(NULL, n, 1);
-	struct search s = {.image = image, .verdict = verdict, .failed = failed};
+	struct search s = {.image = image, .decision = decision, .failed = failed};
 	struct policy_request request = ask_request(ask, verbs, 0);
 	struct near_rules rules = {0};
 
@@ -127,10 +138,14 @@ near_find(const struct ask *ask, unsigned verbs, enum policy_verdict verdict,
 		try_names(ask, verbs, &s);
 	rules.items = cli_resize(NULL, n, sizeof(*rules.items));
 	for (uint32_t i = 0; i < n; i++) {
+		bool who = failed[i] & POLICY_CLAUSE_WHO;
+
 		if (failed[i] == UNSEEN)
 			continue;
 		rules.n_matched += failed[i] == 0;
-		rules.items[rules.n++] = (struct near_rule){i, failed[i]};
+		rules.n_shown += failed[i] == 0 || !is_last(&s, i);
+		rules.items[rules.n++] =
+			(struct near_rule){i, failed[i], who ? subject_lacks(ask, i) : 0};
 	}
 	qsort_r(rules.items, rules.n, sizeof(*rules.items), compare, &s);
 	*ret_rules = rules;
@@ -140,7 +155,6 @@ void
 near_clear(struct near_rules *rules)
 {
 	free(rules->items);
-	free(rules->subjects);
 	*rules = (struct near_rules){0};
 }
 

@@ -17,24 +17,27 @@ extern const char *const near_clause_names[NEAR_CLAUSES_N];
 struct near_rule {
 	uint32_t rule;
 	unsigned failed; /* 0: it matches */
+	size_t lacks;    /* atoms of who */
 };
 
 struct near_rules {
 	struct near_rule *items; /* those that match first, then the best near misses */
 	size_t n;
 	size_t n_matched;
-	bool incomplete;    /* not all could be found */
-	uint32_t *subjects; /* of each rule, once somebody has asked */
+	size_t n_shown;  /* those behind are shown only when all are asked for */
+	bool incomplete; /* not all could be found */
 };
 
-/* verdict: what was decided; rules that would turn it go before others. */
-void near_find(const struct ask *ask, unsigned verbs, enum policy_verdict verdict,
+/*
+ * In this order: rules whose who holds, then those of which the peer lacks least; of them those that
+ * would turn the decision; then by how many clauses fail. When no rule decided, denies come last.
+ */
+void near_find(struct ask *ask, unsigned verbs, const struct policy_decision *decision,
 	       struct near_rules *ret_rules);
 void near_clear(struct near_rules *rules);
 
 /* Why the clause, one bit of failed, does not hold, and what to write. malloc'ed. */
-char *near_reason(struct ask *ask, struct near_rules *rules, unsigned verbs, uint32_t rule,
-		  unsigned clause);
+char *near_reason(struct ask *ask, unsigned verbs, uint32_t rule, unsigned clause);
 
 /*
  * Two allows, near misses by their verbs alone, that list all verbs between them. False: there are

@@ -9,6 +9,10 @@
 #include "json.h"
 #include "text.h"
 
+enum {
+	LINKS_MAX = 40, /* as in the kernel */
+};
+
 static const struct kind {
 	mode_t mode;
 	const char *name;
@@ -50,6 +54,33 @@ look_at_end(const struct ask *ask, unsigned verbs, const uint32_t *allows, size_
 	}
 }
 
+/* Where a path really leads; what does not exist stays as it is. NULL: nobody can tell. */
+static char *
+resolve(const char *path)
+{
+	char *now = cli_format("%s", path);
+	size_t at = 0, links = 0;
+
+	while (now[at]) {
+		_cleanup_free_ char *part = NULL, *target = NULL, *before = NULL;
+		struct stat status;
+
+		at += 1 + strcspn(now + at + 1, "/");
+		part = cli_format("%.*s", (int)at, now);
+		if (lstat(part, &status) < 0)
+			break;
+		if (!S_ISLNK(status.st_mode))
+			continue;
+		before = now;
+		target = ++links < LINKS_MAX ? realpath(part, NULL) : NULL;
+		if (!target)
+			return NULL;
+		now = cli_format("%s%s", strcmp(target, "/") == 0 ? "" : target, before + at);
+		at = 0;
+	}
+	return now;
+}
+
 void
 object_look(const struct ask *ask, unsigned verbs, const uint32_t *allows, size_t n,
 	    struct object *ret_object)
@@ -72,7 +103,7 @@ object_look(const struct ask *ask, unsigned verbs, const uint32_t *allows, size_
 		if (S_ISLNK(status.st_mode)) {
 			object.path = cli_format("%s", part);
 			object.kind = "symbolic link";
-			object.real = realpath(ask->path, NULL);
+			object.real = resolve(ask->path);
 			object.refused = !any_allows(ask, allows, n, 0);
 			break;
 		}

@@ -1,119 +1,47 @@
 /* SPDX-License-Identifier: MIT */
 /* Why a clause of a rule does not hold, in words. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "except.h"
 #include "near.h"
 #include "policy/format.h"
-#include "policy/match.h"
-#include "policy/reach.h"
+#include "subject.h"
 #include "text.h"
 
-static int
-note_subject(void *context, const struct policy_prefix *prefix, const struct image_entry *entry)
-{
-	uint32_t *subjects = context;
-
-	(void)prefix;
-	subjects[entry->rule] = entry->subject;
-	return 0;
-}
-
-/* What the image says of who a rule is for stands with its patterns. */
-static uint32_t
-subject_of(const struct ask *ask, struct near_rules *rules, uint32_t rule)
-{
-	const struct policy_image *image = ask->rules.image;
-	size_t n = policy_image_rules(image);
-
-	if (!rules->subjects) {
-		rules->subjects = cli_resize(NULL, n, sizeof(uint32_t));
-		memset(rules->subjects, 0xff, n * sizeof(uint32_t));
-		if (policy_each_prefix(image, NULL, note_subject, rules->subjects) < 0)
-			cli_out_of_memory();
-	}
-	return rules->subjects[rule];
-}
-
-static bool
-holds(const struct policy_image *image, const struct image_atom *atom,
-      const struct policy_peer *peer)
-{
-	const char *text = image->strings + atom->value;
-
-	switch (atom->kind) {
-	case POLICY_ATOM_USER:
-		return peer->has_uid && peer->uid == atom->value;
-	case POLICY_ATOM_GROUP:
-		for (size_t i = 0; i < peer->n_groups; i++)
-			if (peer->groups[i] == atom->value)
-				return true;
-		return peer->has_gid && peer->gid == atom->value;
-	case POLICY_ATOM_UNIT:
-		return peer->unit && policy_glob_matches(text, peer->unit);
-	case POLICY_ATOM_LABEL:
-		return peer->label && strcmp(peer->label, text) == 0;
-	default:
-		return false;
-	}
-}
-
-/* The atoms that the peer lacks, joined by '+'. */
+/* Of several alternatives those that lack least. */
 static char *
-lacking(const struct ask *ask, const struct image_conjunction *c, size_t *ret_n)
+who_reason(struct ask *ask, uint32_t rule)
 {
 	const struct policy_image *image = ask->rules.image;
-	char *text = cli_format("%s", "");
-	size_t n = 0;
-
-	for (uint32_t i = 0; i < c->atoms.n; i++) {
-		const struct image_atom *atom = &image->atoms[c->atoms.first + i];
-		bool is_text = atom->kind == POLICY_ATOM_UNIT || atom->kind == POLICY_ATOM_LABEL;
-		_cleanup_free_ char *before = NULL, *word = NULL;
-
-		if (holds(image, atom, &ask->who.peer))
-			continue;
-		before = text;
-		word = who_atom((enum policy_atom_kind)atom->kind, atom->value,
-				is_text ? image->strings + atom->value : NULL);
-		text = cli_format("%s%s%s", before, n++ > 0 ? "+" : "", word);
-	}
-	*ret_n = n;
-	return text;
-}
-
-/* Of several alternatives the one that lacks least. */
-static char *
-who_reason(const struct ask *ask, struct near_rules *rules, uint32_t rule)
-{
-	const struct policy_image *image = ask->rules.image;
-	uint32_t subject = subject_of(ask, rules, rule);
-	_cleanup_free_ char *best = NULL;
-	size_t least = SIZE_MAX, alternatives = 0;
+	uint32_t subject = subject_of(ask, rule);
+	size_t least = subject_lacks(ask, rule), alternatives = 0, shown = 0;
+	char *text = cli_format("this peer is not");
 
 	for (uint32_t i = 0; i < image_count(image, SECTION_CONJUNCTIONS); i++) {
 		const struct image_conjunction *c = &image->conjunctions[i];
-		_cleanup_free_ char *text = NULL, *before = NULL;
+		_cleanup_free_ char *lacks = NULL, *before = NULL;
 		size_t n = 0;
 
 		if (c->subject != subject)
 			continue;
 		alternatives++;
-		text = lacking(ask, c, &n);
-		if (n >= least)
+		lacks = subject_lacking(ask, c, &n);
+		if (n > least)
 			continue;
-		before = best;
-		best = text;
-		text = NULL;
-		least = n;
+		before = text;
+		text = cli_format("%s%s %s", before, shown++ > 0 ? " or" : "", lacks);
 	}
-	if (!best)
-		return cli_format("nobody: whom the rule names does not exist");
-	if (alternatives == 1)
-		return cli_format("this peer is not %s", best);
-	return cli_format("this peer is not %s, the nearest of the rule's %zu alternatives", best,
-			  alternatives);
+	if (shown < alternatives) {
+		_cleanup_free_ char *before = text;
+
+		text = cli_format("%s, the nearest of the rule's %zu alternatives", before,
+				  alternatives);
+	}
+	if (alternatives == 0) {
+		free(text);
+		text = cli_format("nobody: whom the rule names does not exist");
+	}
+	return text;
 }
 
 static char *
@@ -165,12 +93,11 @@ user_reason(const struct ask *ask)
 }
 
 char *
-near_reason(struct ask *ask, struct near_rules *rules, unsigned verbs, uint32_t rule,
-	    unsigned clause)
+near_reason(struct ask *ask, unsigned verbs, uint32_t rule, unsigned clause)
 {
 	switch (clause) {
 	case POLICY_CLAUSE_WHO:
-		return who_reason(ask, rules, rule);
+		return who_reason(ask, rule);
 	case POLICY_CLAUSE_VERBS:
 		return verbs_reason(ask, verbs, rule);
 	case POLICY_CLAUSE_DOT:

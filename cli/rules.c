@@ -96,11 +96,12 @@ compile(struct rules *rules, unsigned flags)
 }
 
 int
-rules_load(const char *const *paths, size_t n, unsigned flags, bool json, struct rules *ret_rules)
+rules_load(const char *const *paths, size_t n, unsigned flags, enum rules_output output,
+	   struct rules *ret_rules)
 {
-	*ret_rules = (struct rules){.diag = {.out = stderr, .json = json}};
-	if (json) {
-		ret_rules->diag.out = open_memstream(&ret_rules->json, &ret_rules->json_size);
+	*ret_rules = (struct rules){.diag = {.out = stderr, .json = output == RULES_JSON}};
+	if (output != RULES_STDERR) {
+		ret_rules->diag.out = open_memstream(&ret_rules->kept, &ret_rules->kept_size);
 		if (!ret_rules->diag.out)
 			cli_out_of_memory();
 	}
@@ -123,9 +124,9 @@ rules_clear(struct rules *rules)
 	}
 	free(rules->sources);
 	free(rules->texts);
-	if (rules->diag.json && rules->diag.out)
+	if (rules->diag.out && rules->diag.out != stderr)
 		fclose(rules->diag.out);
-	free(rules->json);
+	free(rules->kept);
 	policy_files_close(&rules->files);
 	policy_image_free(rules->image);
 	free(rules->bytes);
@@ -133,7 +134,7 @@ rules_clear(struct rules *rules)
 }
 
 json_t *
-rules_messages(struct rules *rules)
+rules_messages(struct rules *rules, bool errors)
 {
 	json_t *messages = cli_json_array();
 
@@ -141,14 +142,60 @@ rules_messages(struct rules *rules)
 		return messages;
 	if (fflush(rules->diag.out) != 0)
 		cli_out_of_memory();
-	for (size_t at = 0; at < rules->json_size;) {
-		size_t n = strcspn(rules->json + at, "\n");
-		json_t *message = json_loadb(rules->json + at, n, 0, NULL);
+	for (size_t at = 0; at < rules->kept_size;) {
+		size_t n = strcspn(rules->kept + at, "\n");
+		json_t *message = json_loadb(rules->kept + at, n, 0, NULL);
 
-		cli_json_add(messages, message ?: cli_json_bytes(rules->json + at, n));
+		const char *severity = json_string_value(json_object_get(message, "severity"));
+
+		if (!errors || !severity || strcmp(severity, "error") == 0)
+			cli_json_add(messages, message ?: cli_json_bytes(rules->kept + at, n));
+		else
+			json_decref(message);
 		at += n + 1;
 	}
 	return messages;
+}
+
+/* A message begins in the first column; what is quoted in it is indented. */
+static bool
+begins_message(const char *line, size_t n, bool *ret_error)
+{
+	static const char *const marks[] = {": error[P", ": warning[P", ": note[P"};
+	const char *end = line + n, *first = end;
+
+	if (n > 0 && *line == ' ')
+		return false;
+	if (n > 3 && strncmp(line, "...", 3) == 0) {
+		*ret_error = memmem(line, n, " more error", strlen(" more error")) != NULL;
+		return true;
+	}
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+		const char *mark = memmem(line, n, marks[i], strlen(marks[i]));
+
+		if (mark && mark < first) {
+			first = mark;
+			*ret_error = i == 0;
+		}
+	}
+	return first < end;
+}
+
+void
+rules_print_errors(struct rules *rules)
+{
+	bool error = true;
+
+	if (fflush(rules->diag.out) != 0)
+		cli_out_of_memory();
+	for (size_t at = 0; at < rules->kept_size;) {
+		size_t n = strcspn(rules->kept + at, "\n");
+
+		begins_message(rules->kept + at, n, &error);
+		if (error)
+			fprintf(stderr, "%.*s\n", (int)n, rules->kept + at);
+		at += n + 1;
+	}
 }
 
 /* --- lines ------------------------------------------------------------------------------- */
@@ -255,14 +302,32 @@ rules_compile_text(const char *text, size_t size, void **ret_bytes)
 	return image;
 }
 
-bool
-rules_would_compile(const char *rule)
+char *
+rules_refused(const char *rule)
 {
 	_cleanup_free_ char *text = cli_format("policy 1\n%s\n", rule);
+	const struct policy_source source = {"", text, strlen(text)};
+	_cleanup_free_ char *kept = NULL;
 	_cleanup_free_ void *bytes = NULL;
-	struct policy_image *image = rules_compile_text(text, strlen(text), &bytes);
-	bool compiles = image != NULL;
+	struct policy_diag diag = {.json = true};
+	size_t size = 0, n = 0;
+	json_t *message;
+	const char *what, *help;
+	char *reason;
+	int r;
 
-	policy_image_free(image);
-	return compiles;
+	diag.out = open_memstream(&kept, &size);
+	if (!diag.out)
+		cli_out_of_memory();
+	r = policy_compile(&source, 1, 0, &diag, &bytes, &n);
+	if (fclose(diag.out) != 0)
+		cli_out_of_memory();
+	if (r == 0)
+		return NULL;
+	message = json_loadb(kept, strcspn(kept, "\n"), 0, NULL);
+	what = json_string_value(json_object_get(message, "message"));
+	help = json_string_value(json_object_get(message, "help"));
+	reason = cli_format("%s%s%s", what ?: strerror(-r), help ? "; " : "", help ?: "");
+	json_decref(message);
+	return reason;
 }

@@ -27,23 +27,31 @@ struct rules {
 	struct policy_source *sources; /* those files that could be read */
 	struct rules_text *texts;      /* of each source */
 	size_t n_sources;
-	char *json; /* messages, an object a line, when they do not go to stderr */
-	size_t json_size;
+	char *kept; /* messages that do not go to stderr; as JSON an object a line */
+	size_t kept_size;
 };
 
 /*
  * Compile what paths (files and directories) hold as one set, or with n 0 the system's directories.
- * flags: enum policy_compile_flags. Diagnostics go to stderr or, if json, are kept for
- * rules_messages(). Always to be followed by rules_clear(). Returns 0; -EBADMSG when the policy has
+ * flags: enum policy_compile_flags. Diagnostics are kept for rules_messages() or, as text, for
+ * rules_print_errors(), or go to stderr. Always to be followed by rules_clear(). Returns 0; -EBADMSG when the policy has
  * an error or cannot be read, which was reported.
  */
-int rules_load(const char *const *paths, size_t n, unsigned flags, bool json,
+enum rules_output {
+	RULES_STDERR,
+	RULES_TEXT,
+	RULES_JSON,
+};
+int rules_load(const char *const *paths, size_t n, unsigned flags, enum rules_output output,
 	       struct rules *ret_rules);
 
 void rules_clear(struct rules *rules);
 
-/* All messages so far, an array. */
-json_t *rules_messages(struct rules *rules);
+/* All messages so far, an array; errors: errors only. */
+json_t *rules_messages(struct rules *rules, bool errors);
+
+/* Write the errors among the messages that were kept as text to stderr. */
+void rules_print_errors(struct rules *rules);
 
 /* A line of a file that the image names, without blanks around it; "" when there is none. */
 struct rules_line {
@@ -61,5 +69,5 @@ bool rules_next_word(const char *line, size_t length, size_t *at, size_t *ret_st
 /* Compile a policy without a file; NULL when it has an error. *ret_bytes: to be freed after it. */
 struct policy_image *rules_compile_text(const char *text, size_t size, void **ret_bytes);
 
-/* Is this line a rule that compiles? */
-bool rules_would_compile(const char *rule);
+/* Why this line is no rule that compiles, malloc'ed; NULL: it is one. */
+char *rules_refused(const char *rule);

@@ -39,13 +39,12 @@ who_groups_of(const struct passwd *user, gid_t **ret_groups, size_t *ret_n)
 }
 
 static int
-unknown_name(const char *kind, const char *name, int error)
+unknown_name(struct who *who, const char *kind, const char *name, int error)
 {
-	if (error)
-		cli_error("%s '%s': %s", kind, name, strerror(error));
-	else
-		cli_error("no %s '%s' in the system's database; a number needs no entry", kind,
-			  name);
+	who->unknown = error ? cli_format("%s '%s': %s", kind, name, strerror(error))
+			     : cli_format("no %s '%s' in the system's database; a number needs no "
+					  "entry",
+					  kind, name);
 	return CLI_USAGE;
 }
 
@@ -67,7 +66,7 @@ set_user(struct who *who, const struct policy_ast_atom *atom, const char *name)
 		const struct passwd *user = getpwnam(name);
 
 		if (!user)
-			return unknown_name("user", name, errno);
+			return unknown_name(who, "user", name, errno);
 		who->peer.uid = user->pw_uid;
 	}
 	who->peer.has_uid = true;
@@ -84,7 +83,7 @@ add_group(struct who *who, const struct policy_ast_atom *atom, const char *name)
 		const struct group *group = getgrnam(name);
 
 		if (!group)
-			return unknown_name("group", name, errno);
+			return unknown_name(who, "group", name, errno);
 		gid = group->gr_gid;
 	}
 	who->groups = cli_resize(who->groups, who->peer.n_groups + 1, sizeof(gid_t));
@@ -185,7 +184,7 @@ look_up(struct who *who)
 }
 
 int
-who_parse(const char *text, struct who *ret_who)
+who_parse(const char *text, struct who *ret_who, char **ret_unknown)
 {
 	static const struct policy_source none = {.name = "WHO", .text = ""};
 	_cleanup_free_ struct policy_report *report = cli_resize(NULL, 1, sizeof(*report));
@@ -202,6 +201,7 @@ who_parse(const char *text, struct who *ret_who)
 	policy_report_flush(report, &quiet);
 	policy_ast_free(&ast);
 	if (r != CLI_YES) {
+		*ret_unknown = who.unknown;
 		who_clear(&who);
 		return r;
 	}

@@ -14,15 +14,16 @@ struct who {
 	char *unit;
 	char *label;
 	char *user;         /* what ${user} stands for; NULL: no uid, or it has no entry */
+	char *unknown;      /* while it is read: which name has no entry */
 	bool groups_system; /* the groups are those of the system's database */
 };
 
 /*
  * Read text: as the peer of an expectation, but that a user with an entry in the system's database
  * brings the groups it has there, unless text names groups. Returns CLI_YES, or CLI_USAGE after
- * saying why.
+ * saying why; but when a name has no entry, *ret_unknown says so, malloc'ed.
  */
-int who_parse(const char *text, struct who *ret_who);
+int who_parse(const char *text, struct who *ret_who, char **ret_unknown);
 
 void who_clear(struct who *who);
 

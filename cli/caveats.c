@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include "caveats.h"
+
+#include "json.h"
+#include "subject.h"
+#include "text.h"
+
+enum {
+	CREATE = 1 << 2,
+	STAT = 1 << 3,
+	LIST = 1 << 4,
+	DEVICE = 1 << 5,
+	LINKS = 1 << 6,
+	EXEC = 1 << 7,
+};
+
+static const char *const texts[CAVEATS_N] = {
+	"units: not found out in this version: a rule with 'unit:' matches nobody",
+	"strictmodes: not held in this version: who may write a directory above it decides what "
+	"lies there",
+	"create: not served in this version: O_CREAT is refused",
+	"stat: not served in this version: there is no request for it",
+	"list: not served in this version: there is no request for it",
+	"devices: not served in this version: they are refused",
+	"symlinks=beneath: not served in this version: links are refused",
+	"exec: not served in this version: what is opened cannot be executed",
+};
+
+unsigned
+caveats_of(struct ask *ask, unsigned verbs, uint32_t rule)
+{
+	const struct policy_options *options = policy_rule_options(ask->rules.image, rule);
+	bool opens = verbs & (POLICY_READ | POLICY_WRITE | POLICY_CREATE);
+	unsigned caveats = caveats_of_near(ask, rule);
+
+	if (options->strict != POLICY_STRICT_NO)
+		caveats |= CAVEAT_STRICT;
+	if (verbs & POLICY_CREATE)
+		caveats |= CREATE;
+	if (verbs & POLICY_STAT)
+		caveats |= STAT;
+	if (verbs & POLICY_LIST)
+		caveats |= LIST;
+	if (opens && options->types & (POLICY_TYPE_CHR | POLICY_TYPE_BLK))
+		caveats |= DEVICE;
+	if (options->symlinks_beneath)
+		caveats |= LINKS;
+	if (opens && options->exec)
+		caveats |= EXEC;
+	return caveats;
+}
+
+unsigned
+caveats_of_near(struct ask *ask, uint32_t rule)
+{
+	return subject_has_unit(ask, rule) ? CAVEAT_UNIT : 0;
+}
+
+const char *
+caveat_text(int i)
+{
+	return texts[i];
+}
+
+void
+caveats_print(unsigned caveats)
+{
+	for (int i = 0; i < CAVEATS_N; i++)
+		if (caveats & 1u << i)
+			cli_line(stdout, "       %s", texts[i]);
+}
+
+json_t *
+caveats_json(unsigned caveats)
+{
+	json_t *array = cli_json_array();
+
+	for (int i = 0; i < CAVEATS_N; i++)
+		if (caveats & 1u << i)
+			cli_json_add(array, cli_json_text(texts[i]));
+	return array;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Whom a rule is for, and what the peer lacks to be that. */
+#pragma once
+
+#include "ask.h"
+#include "policy/format.h"
+
+/* IMAGE_NONE: the rule has no pattern left. */
+uint32_t subject_of(struct ask *ask, uint32_t rule);
+
+/* The atoms that the peer lacks, joined by '+'; malloc'ed. */
+char *subject_lacking(const struct ask *ask, const struct image_conjunction *c, size_t *ret_n);
+
+/* How many atoms are missing in the nearest alternative; SIZE_MAX: there is none. */
+size_t subject_lacks(struct ask *ask, uint32_t rule);
+
+/* Does it take a unit to be whom the rule is for, in one alternative, and no other holds? */
+bool subject_has_unit(struct ask *ask, uint32_t rule);
