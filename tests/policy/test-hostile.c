@@ -125,6 +125,39 @@ test_long_sections(void **state)
 	compiled_free(&c);
 }
 
+/* A peer may bring one group a thousand times, and a thousand groups. */
+static void
+test_groups(void **state)
+{
+	enum {
+		RULES = 20000,
+	};
+	static gid_t groups[1024];
+	struct policy_peer peer = {.groups = groups, .n_groups = ELEMENTS(groups)};
+	char *text;
+	size_t size, n;
+	FILE *out = open_memstream(&text, &size);
+	struct compiled c;
+	uint32_t ids[16];
+
+	(void)state;
+	for (int i = 0; i < RULES; i++)
+		fprintf(out, "allow group:10+group:%d read /a\n", 100000 + i);
+	fclose(out);
+	c = compile_rules(text);
+	for (int distinct = 0; distinct < 2; distinct++) {
+		clock_t start = clock();
+
+		for (size_t i = 0; i < ELEMENTS(groups); i++)
+			groups[i] = 10 + (gid_t)(distinct ? i : 0);
+		assert_int_equal(policy_subjects(c.image, &peer, ids, ELEMENTS(ids), &n), 0);
+		assert_int_equal(n, 0);
+		assert_true((clock() - start) / CLOCKS_PER_SEC < MOST);
+	}
+	compiled_free(&c);
+	free(text);
+}
+
 int
 main(void)
 {
@@ -132,6 +165,7 @@ main(void)
 		cmocka_unit_test(test_one_string_for_all),
 		cmocka_unit_test(test_one_conjunction_for_all),
 		cmocka_unit_test(test_long_sections),
+		cmocka_unit_test(test_groups),
 	};
 
 	return cmocka_run_group_tests_name("hostile", tests, NULL, NULL);

@@ -33,7 +33,7 @@ allow two            read  $T/vault/{passwd,group}     id=vault
 allow user:$A+label:nobody_has_it  read $T/mail/root.log.1
 deny  label:nobody_has_it          any  $T/mail/old.log
 allow user:$A        read  $T/current/**
-deny  user:4         any   $T/home/\${user}/plan
+deny  user:4|user:5  any   $T/home/\${user}/plan
 allow user:$A+unit:none.service    read $T/mail/ended.log
 expect allow user:2        read $T/home/bin/plan
 expect deny  user:2        read $T/home/daemon/plan
@@ -105,6 +105,15 @@ is "nobody is left waiting for it" "" "$(for p in /proc/[0-9]*; do
 	[ "$(readlink "$p/exe" 2>/dev/null)" = "$BUILD/fdbroker-worker" ] && grep -qs "wait_for_partner\|fifo_open" "$p/stack" && echo "$p"; done)"
 nsenter -t "$broker" -m umount /etc/passwd
 is "and is, once there is a name" "of uid 4" "$(sleep 1.1; cat_as 4 "$T/uids/4/plan")"
+# It fails: that is not the same as a uid without an entry.
+mkdir -m 700 "$T/uids/5"
+echo "of uid 5" >"$T/uids/5/plan"
+cp /etc/passwd "$T/unreadable"
+chmod 600 "$T/unreadable"
+nsenter -t "$broker" -m mount --bind "$T/unreadable" /etc/passwd
+has "a database that cannot be read: who is denied by name is not served" "busy|EBUSY|limit" "$(cat_as 5 "$T/uids/5/plan")"
+nsenter -t "$broker" -m umount /etc/passwd
+is "and is, once it can" "of uid 5" "$(sleep 1.1; cat_as 5 "$T/uids/5/plan")"
 stop_broker
 is "it ends well" 0 $?
 finished
