@@ -16,8 +16,7 @@ enum {
 
 static const char *const texts[CAVEATS_N] = {
 	"units: not found out in this version: a rule with 'unit:' matches nobody",
-	"strictmodes: not held in this version: who may write a directory above it decides what "
-	"lies there",
+	"strictmodes: not held in this version: who may write a directory decides what is in it",
 	"create: not served in this version: O_CREAT is refused",
 	"stat: not served in this version: there is no request for it",
 	"list: not served in this version: there is no request for it",

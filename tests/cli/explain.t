@@ -43,7 +43,7 @@ missing() { echo "file   $1 does not exist"; }
 write() { printf 'write  a policy file needs this rule, or a wider one:\n       %s' "$1"; }
 regular='       it must be a regular file
        no symbolic link may be in the path
-       strictmodes: not held in this version: who may write a directory above it decides what lies there'
+       strictmodes: not held in this version: who may write a directory decides what is in it'
 
 explains 'an allow' 0 "allow  $(rule 10)
 $regular
@@ -67,7 +67,7 @@ near   $(rule 7)
 $(write 'allow user:4242 read,write,create /v/both')" user:4242 read,write,create /v/both
 explains 'read covers stat' 0 "allow  $(rule 6)
        no symbolic link may be in the path
-       strictmodes: not held in this version: who may write a directory above it decides what lies there
+       strictmodes: not held in this version: who may write a directory decides what is in it
        stat: not served in this version: there is no request for it
 $(missing /v)
 near   $(rule 7)
@@ -205,7 +205,7 @@ $(write 'allow user:4242 create /v/one')
 stat:
 allow  $(rule 8)
        no symbolic link may be in the path
-       strictmodes: not held in this version: who may write a directory above it decides what lies there
+       strictmodes: not held in this version: who may write a directory decides what is in it
        stat: not served in this version: there is no request for it
 
 list:

@@ -58,7 +58,7 @@ decides() {
 	ok "$name: the first line" is "${out%%$'\n'*}" "$text"
 }
 regular='       it must be a regular file'
-strict='       strictmodes: not held in this version: who may write a directory above it decides what lies there'
+strict='       strictmodes: not held in this version: who may write a directory decides what is in it'
 no_links='       no symbolic link may be in the path'
 allow_data="allow  $p/10-a.policy:2  allow user:4242 read /data/**"
 decides 'an allow' 0 "$allow_data" user:4242 read /data/a/b

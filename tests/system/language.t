@@ -110,7 +110,9 @@ mkdir -m 700 "$T/uids/5"
 echo "of uid 5" >"$T/uids/5/plan"
 cp /etc/passwd "$T/unreadable"
 chmod 600 "$T/unreadable"
+echo "passwd: files" >"$T/nsswitch"
 nsenter -t "$broker" -m mount --bind "$T/unreadable" /etc/passwd
+nsenter -t "$broker" -m mount --bind "$T/nsswitch" /etc/nsswitch.conf
 has "a database that cannot be read: who is denied by name is not served" "busy|EBUSY|limit" "$(cat_as 5 "$T/uids/5/plan")"
 nsenter -t "$broker" -m umount /etc/passwd
 is "and is, once it can" "of uid 5" "$(sleep 1.1; cat_as 5 "$T/uids/5/plan")"
