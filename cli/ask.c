@@ -210,7 +210,9 @@ ask_clear(struct ask *ask)
 	who_clear(&ask->who);
 	free(ask->ids);
 	free(ask->subjects);
+	free(ask->facts);
 	ask->ids = ask->subjects = NULL;
+	ask->facts = NULL;
 }
 
 struct policy_request

@@ -9,6 +9,13 @@
 
 struct cli_args;
 
+/* What the peer is to a who of the rules: what one of its alternatives lacks least, and units. */
+struct subject_facts {
+	size_t least;
+	bool names_unit;
+	bool holds_without_unit;
+};
+
 struct ask {
 	const char *who_text;
 	const char *path;
@@ -20,7 +27,8 @@ struct ask {
 	struct who who;
 	struct rules rules;
 	uint32_t *ids;
-	uint32_t *subjects; /* of each rule, once somebody has asked */
+	uint32_t *subjects;          /* of each rule, once somebody has asked */
+	struct subject_facts *facts; /* of each who, or NULL: see subject.h */
 	struct policy_identity identity;
 	bool unserved; /* the broker has no worker for this peer, whatever the rules say */
 };

@@ -34,27 +34,24 @@ subject_of(struct ask *ask, uint32_t rule)
 	return ask->subjects[rule];
 }
 
-static bool
-holds(const struct policy_image *image, const struct image_atom *atom,
-      const struct policy_peer *peer)
+static void
+note_conjunction(struct ask *ask, const struct image_conjunction *c)
 {
-	const char *text = image->strings + atom->value;
+	const struct policy_image *image = ask->rules.image;
+	struct subject_facts *facts = &ask->facts[c->subject];
+	size_t lacks = 0;
+	bool unit = false;
 
-	switch (atom->kind) {
-	case POLICY_ATOM_USER:
-		return peer->has_uid && peer->uid == atom->value;
-	case POLICY_ATOM_GROUP:
-		for (size_t i = 0; i < peer->n_groups; i++)
-			if (peer->groups[i] == atom->value)
-				return true;
-		return peer->has_gid && peer->gid == atom->value;
-	case POLICY_ATOM_UNIT:
-		return peer->unit && policy_glob_matches(text, peer->unit);
-	case POLICY_ATOM_LABEL:
-		return peer->label && strcmp(peer->label, text) == 0;
-	default:
-		return false;
+	for (uint32_t i = 0; i < c->atoms.n; i++) {
+		const struct image_atom *atom = &image->atoms[c->atoms.first + i];
+
+		lacks += !policy_atom_holds(image, atom, &ask->who.peer);
+		unit |= atom->kind == POLICY_ATOM_UNIT;
 	}
+	if (lacks < facts->least)
+		facts->least = lacks;
+	facts->names_unit |= unit;
+	facts->holds_without_unit |= lacks == 0 && !unit;
 }
 
 /* The atoms that the peer lacks, joined by '+'. */
@@ -70,7 +67,7 @@ subject_lacking(const struct ask *ask, const struct image_conjunction *c, size_t
 		bool is_text = atom->kind == POLICY_ATOM_UNIT || atom->kind == POLICY_ATOM_LABEL;
 		_cleanup_free_ char *before = NULL, *word = NULL;
 
-		if (holds(image, atom, &ask->who.peer))
+		if (policy_atom_holds(image, atom, &ask->who.peer))
 			continue;
 		before = text;
 		word = who_atom((enum policy_atom_kind)atom->kind, atom->value,
@@ -81,53 +78,34 @@ subject_lacking(const struct ask *ask, const struct image_conjunction *c, size_t
 	return text;
 }
 
+/* Of all whos in one go: there may be as many as rules. */
+static const struct subject_facts *
+facts_of(struct ask *ask, uint32_t subject)
+{
+	const struct policy_image *image = ask->rules.image;
+	uint32_t n = image_count(image, SECTION_SUBJECTS);
+
+	if (!ask->facts) {
+		ask->facts = cli_resize(NULL, (size_t)n + 1, sizeof(*ask->facts));
+		for (uint32_t i = 0; i <= n; i++)
+			ask->facts[i] = (struct subject_facts){.least = SIZE_MAX};
+		for (uint32_t i = 0; i < image_count(image, SECTION_CONJUNCTIONS); i++)
+			note_conjunction(ask, &image->conjunctions[i]);
+	}
+	/* Behind the last: a rule whose who names nobody. */
+	return &ask->facts[subject < n ? subject : n];
+}
+
 size_t
 subject_lacks(struct ask *ask, uint32_t rule)
 {
-	const struct policy_image *image = ask->rules.image;
-	uint32_t subject = subject_of(ask, rule);
-	size_t least = SIZE_MAX;
-
-	for (uint32_t i = 0; i < image_count(image, SECTION_CONJUNCTIONS); i++) {
-		_cleanup_free_ char *text = NULL;
-		size_t n = 0;
-
-		if (image->conjunctions[i].subject != subject)
-			continue;
-		text = subject_lacking(ask, &image->conjunctions[i], &n);
-		if (n < least)
-			least = n;
-	}
-	return least;
-}
-
-static bool
-names_unit(const struct policy_image *image, const struct image_conjunction *c)
-{
-	for (uint32_t i = 0; i < c->atoms.n; i++)
-		if (image->atoms[c->atoms.first + i].kind == POLICY_ATOM_UNIT)
-			return true;
-	return false;
+	return facts_of(ask, subject_of(ask, rule))->least;
 }
 
 bool
 subject_has_unit(struct ask *ask, uint32_t rule)
 {
-	const struct policy_image *image = ask->rules.image;
-	uint32_t subject = subject_of(ask, rule);
-	bool found = false;
+	const struct subject_facts *facts = facts_of(ask, subject_of(ask, rule));
 
-	for (uint32_t i = 0; i < image_count(image, SECTION_CONJUNCTIONS); i++) {
-		const struct image_conjunction *c = &image->conjunctions[i];
-		_cleanup_free_ char *text = NULL;
-		size_t n = 0;
-
-		if (c->subject != subject)
-			continue;
-		text = subject_lacking(ask, c, &n);
-		if (n == 0 && !names_unit(image, c))
-			return false;
-		found |= names_unit(image, c);
-	}
-	return found;
+	return facts->names_unit && !facts->holds_without_unit;
 }

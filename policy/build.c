@@ -437,16 +437,8 @@ policy_build(const struct policy_ast *ast, const struct policy_source *sources, 
 	if (ast->rules.n >= IMAGE_RULES_MAX || ast->sets.n >= IMAGE_RULES_MAX / USES)
 		return -EFBIG;
 	b.trie.strings = b.subjects.strings = &b.strings;
-	r = policy_trie_expect(&b.trie, 3 * ast->targets.n);
-	if (r == 0)
-		r = policy_vector_reserve(&b.ends.all, ast->targets.n);
-	if (r == 0)
-		r = policy_vector_reserve(&b.rules, ast->rules.n);
-	if (r == 0)
-		r = policy_vector_reserve(&b.tree.tree, 24 * ast->rules.n);
 	/* The section of strings is never empty, and the first root is that of the targets. */
-	if (r == 0)
-		r = policy_intern(&b.strings, "", 0, &id);
+	r = policy_intern(&b.strings, "", 0, &id);
 	if (r == 0)
 		r = add_root(&b, &id);
 	if (r == 0)

@@ -128,8 +128,5 @@ int policy_review_find(struct policy_review *review, enum policy_verdict verdict
 char *policy_review_place(const struct policy_review *review, const struct policy_ast_rule *rule,
 			  const char *after);
 
-/* The word that begins at or after `at`. */
-struct policy_span policy_review_word(const struct policy_ast_rule *rule, uint32_t at);
-
 /* together.c: two allows that do not add up. */
 int policy_review_together(struct policy_review *review);

@@ -109,7 +109,6 @@ check_reach(const struct policy_ast *ast, struct policy_report *report,
 struct finder {
 	const struct policy_image *image;
 	const uint32_t *order;
-	enum policy_verdict verdict;
 	policy_candidate_fn *fn;
 	void *context;
 };

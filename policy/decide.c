@@ -41,14 +41,20 @@ is_over(const struct policy_image *image, const struct image_rule *rule, int32_t
 	       image->options[rule->options].options.until < day;
 }
 
+/* A deny takes a request of which it covers one verb; an allow has to cover all. */
+static bool
+verbs_hold(bool denies, unsigned covers, unsigned verbs)
+{
+	return denies ? (covers & verbs) != 0 : (covers & verbs) == verbs;
+}
+
 static void
 consider(struct decide *d, const struct image_entry *entry, const struct walk_place *place)
 {
 	uint32_t number = entry->rule;
 	bool denies = image_verdict(d->image, number) == POLICY_DENY;
-	unsigned verbs = d->request->verbs, common = entry->covers & verbs;
 
-	if (denies ? common == 0 : common != verbs)
+	if (!verbs_hold(denies, entry->covers, d->request->verbs))
 		return;
 	if (denies ? number >= d->deny : number >= d->allow || number < d->request->from)
 		return;
@@ -116,11 +122,11 @@ consider_node(struct decide *d, const struct image_entry *entries, uint32_t n,
 	const struct policy_image *image = d->image;
 
 	while (n > 0 && entries[n - 1].subject == IMAGE_NONE && d->steps >= 0) {
-		uint32_t list = entries[--n].rule, first = image->lists[list].entries;
+		uint32_t n_list;
+		const struct image_entry *list = image_list(image, entries[--n].rule, &n_list);
 
 		d->steps--;
-		consider_entries(d, image->entries + first, image_list_end(image, list) - first,
-				 place);
+		consider_entries(d, list, n_list, place);
 	}
 	consider_entries(d, entries, n, place);
 }
@@ -192,12 +198,12 @@ static void
 explain_rule(struct explain *e, uint32_t subject, uint32_t number)
 {
 	const struct image_rule *rule = &e->d.image->rules[number];
-	unsigned verbs = e->d.request->verbs, common = rule->covers & verbs, failed = e->clause;
+	unsigned failed = e->clause;
 	bool denies = image_verdict(e->d.image, number) == POLICY_DENY;
 
 	if (!policy_identity_is(e->d.identity, subject))
 		failed |= POLICY_CLAUSE_WHO;
-	if (denies ? common == 0 : common != verbs)
+	if (!verbs_hold(denies, rule->covers, e->d.request->verbs))
 		failed |= POLICY_CLAUSE_VERBS;
 	if (is_over(e->d.image, rule, e->d.request->day))
 		failed |= POLICY_CLAUSE_UNTIL;
@@ -209,17 +215,17 @@ explain_rule(struct explain *e, uint32_t subject, uint32_t number)
 static void
 explain_entries(struct explain *e, const struct image_entry *entries, uint32_t n)
 {
-	const struct policy_image *image = e->d.image;
-
 	for (uint32_t i = 0; i < n && e->d.steps >= 0; i++) {
-		uint32_t list = entries[i].rule;
-
 		e->d.steps--;
-		if (entries[i].subject == IMAGE_NONE)
-			explain_entries(e, image->entries + image->lists[list].entries,
-					image_list_end(image, list) - image->lists[list].entries);
-		else
+		if (entries[i].subject == IMAGE_NONE) {
+			uint32_t n_list;
+			const struct image_entry *list =
+				image_list(e->d.image, entries[i].rule, &n_list);
+
+			explain_entries(e, list, n_list);
+		} else {
 			explain_rule(e, entries[i].subject, entries[i].rule);
+		}
 	}
 }
 
@@ -260,14 +266,16 @@ each_entry(const struct policy_image *image, const struct image_entry *entries, 
 	   bool (*fn)(void *context, uint32_t rule), void *context)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t list = entries[i].rule;
-		bool more = entries[i].subject == IMAGE_NONE
-				    ? each_entry(image, image->entries + image->lists[list].entries,
-						 image_list_end(image, list) -
-							 image->lists[list].entries,
-						 fn, context)
-				    : fn(context, list);
+		const struct image_entry *list;
+		uint32_t n_list;
+		bool more;
 
+		if (entries[i].subject == IMAGE_NONE) {
+			list = image_list(image, entries[i].rule, &n_list);
+			more = each_entry(image, list, n_list, fn, context);
+		} else {
+			more = fn(context, entries[i].rule);
+		}
 		if (!more)
 			return false;
 	}

@@ -255,6 +255,20 @@ write_entry(const struct policy_diag *diag, const struct policy_source *sources,
 	}
 }
 
+struct policy_span
+policy_word_from(const struct policy_place *place, uint32_t at)
+{
+	const char *text = place->text;
+	uint32_t end = place->length, from;
+
+	while (at < end && (text[at] == ' ' || text[at] == '\t'))
+		at++;
+	from = at;
+	while (at < end && text[at] != ' ' && text[at] != '\t')
+		at++;
+	return (struct policy_span){from, at - from};
+}
+
 static int
 compare_entries(const void *a, const void *b)
 {

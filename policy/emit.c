@@ -182,25 +182,6 @@ write_node(struct emitter *e, const struct job *job)
 	return r;
 }
 
-/* Memory for jobs that come soon; nodes lie about as they came. */
-static void
-look_ahead(const struct emitter *e)
-{
-	const struct trie_node *nodes = e->trie->nodes.items;
-
-	if (e->jobs.n >= 4) {
-		__builtin_prefetch(&nodes[e->jobs.items[e->jobs.n - 4].start]);
-		__builtin_prefetch(&e->first_end[e->jobs.items[e->jobs.n - 4].start]);
-	}
-	if (e->jobs.n >= 2) {
-		const struct trie_node *node = &nodes[e->jobs.items[e->jobs.n - 2].start];
-
-		__builtin_prefetch(e->trie->bytes.items + (node->length > 0 ? node->at : 0));
-		if (node->literals != TRIE_NO_NODE)
-			__builtin_prefetch(&nodes[node->literals]);
-	}
-}
-
 static int
 compare_ends(const void *a, const void *b)
 {
@@ -279,7 +260,6 @@ policy_trie_emit(const struct trie *trie, uint32_t *roots, size_t n_roots, struc
 		while (r == 0 && e.jobs.n > 0) {
 			struct job job = e.jobs.items[--e.jobs.n];
 
-			look_ahead(&e);
 			r = write_node(&e, &job);
 		}
 	}

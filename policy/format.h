@@ -292,6 +292,15 @@ image_list_end(const struct policy_image *image, uint32_t list)
 							    : image_count(image, SECTION_ENTRIES);
 }
 
+static inline const struct image_entry *
+image_list(const struct policy_image *image, uint32_t list, uint32_t *ret_n)
+{
+	uint32_t first = image->lists[list].entries;
+
+	*ret_n = image_list_end(image, list) - first;
+	return image->entries + first;
+}
+
 static inline enum policy_verdict
 image_verdict(const struct policy_image *image, uint32_t rule)
 {

@@ -162,30 +162,6 @@ parse_lines(struct policy_parser *p, const char *text, size_t size)
 	return 0;
 }
 
-/* About as many rules as lines, if they are not too many to ask for: arrays that grow are copied. */
-static int
-reserve_lines(struct policy_ast *ast, const struct policy_source *text)
-{
-	const char *at = text->text, *end = at + text->size;
-	size_t lines = 1;
-	int r;
-
-	while (at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
-		lines++;
-		at++;
-	}
-	if (lines > 1 << 17)
-		return 0;
-	r = policy_vector_reserve(&ast->rules, lines);
-	if (r == 0)
-		r = policy_vector_reserve(&ast->targets, lines + lines / 4);
-	if (r == 0)
-		r = policy_vector_reserve(&ast->conjunctions, lines);
-	if (r == 0)
-		r = policy_vector_reserve(&ast->atoms, lines + lines / 4);
-	return r;
-}
-
 int
 policy_parse(struct policy_ast *ast, struct policy_report *report, uint32_t source)
 {
@@ -202,9 +178,7 @@ policy_parse(struct policy_ast *ast, struct policy_report *report, uint32_t sour
 
 	if (!pattern)
 		return -ENOMEM;
-	r = reserve_lines(ast, text);
-	if (r == 0)
-		r = parse_lines(&p, text->text, text->size);
+	r = parse_lines(&p, text->text, text->size);
 	if (r == 0 && !p.header && !p.stop && !p.skipped) {
 		p.place = (struct policy_place){.source = source, .line = 1, .text = ""};
 		policy_report_add(report, POLICY_CODE_NO_HEADER, &p.place, (struct policy_span){0},

@@ -50,6 +50,10 @@ bool policy_each_match(const struct policy_image *image, const char *path, size_
 		       enum policy_verdict verdict, bool (*fn)(void *context, uint32_t rule),
 		       void *context);
 
+/* Does it hold for the peer? */
+bool policy_atom_holds(const struct policy_image *image, const struct image_atom *atom,
+		       const struct policy_peer *peer);
+
 /* Stars match any bytes. For units. */
 bool policy_glob_matches(const char *glob, const char *text);
 

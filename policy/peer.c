@@ -64,6 +64,13 @@ atom_holds(const struct policy_image *image, const struct image_atom *atom,
 	}
 }
 
+bool
+policy_atom_holds(const struct policy_image *image, const struct image_atom *atom,
+		  const struct policy_peer *peer)
+{
+	return atom_holds(image, atom, peer, are_sorted(peer));
+}
+
 static bool
 conjunction_holds(const struct policy_image *image, const struct image_conjunction *c,
 		  const struct policy_peer *peer, bool sorted)

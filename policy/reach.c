@@ -87,15 +87,16 @@ report(struct tour *t, const struct step *step, struct policy_prefix *prefix)
 	int r = 0;
 
 	for (uint32_t i = 0; r == 0 && i < node->n_denies + node->n_allows; i++) {
-		const struct image_entry *entry = &image_denies(node)[i];
+		const struct image_entry *entry = &image_denies(node)[i], *list;
+		uint32_t n_list;
 
 		if (entry->subject != IMAGE_NONE) {
 			r = t->fn(t->context, prefix, entry);
 			continue;
 		}
-		for (uint32_t k = image->lists[entry->rule].entries;
-		     r == 0 && k < image_list_end(image, entry->rule); k++)
-			r = t->fn(t->context, prefix, &image->entries[k]);
+		list = image_list(image, entry->rule, &n_list);
+		for (uint32_t k = 0; r == 0 && k < n_list; k++)
+			r = t->fn(t->context, prefix, &list[k]);
 	}
 	return r;
 }

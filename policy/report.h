@@ -22,6 +22,9 @@ struct policy_span {
 	uint32_t length;
 };
 
+/* The word of the line that begins at or after `at`. */
+struct policy_span policy_word_from(const struct policy_place *place, uint32_t at);
+
 struct policy_entry {
 	struct policy_place place;
 	struct policy_span span;

@@ -274,8 +274,8 @@ report_causes(struct policy_review *review, uint32_t number, const struct cause 
 	}
 	if (n == rule->targets.n) {
 		review->skipped[number] = true;
-		return report_dead(review, rule, POLICY_CODE_DEAD, policy_review_word(rule, 0),
-				   whole);
+		return report_dead(review, rule, POLICY_CODE_DEAD,
+				   policy_word_from(&rule->place, 0), whole);
 	}
 	for (uint32_t i = 0; r == 0 && i < rule->targets.n; i++)
 		if (causes[i].rule != ALIVE)
@@ -424,7 +424,7 @@ review_covered(struct policy_review *review, uint32_t number)
 		if (!argument)
 			return -ENOMEM;
 		policy_report_add(review->report, POLICY_CODE_COVERED, &rule->place,
-				  policy_review_word(rule, 0), argument,
+				  policy_word_from(&rule->place, 0), argument,
 				  "take this rule out: it changes nothing");
 	}
 	review->skipped[number] = covered;

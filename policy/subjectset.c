@@ -9,8 +9,6 @@ void
 policy_subjectset_free(struct subjects *s)
 {
 	policy_intern_free(&s->keys);
-	free(s->known);
-	free(s->known_n);
 	policy_vector_free(&s->subjects);
 	policy_vector_free(&s->conjunctions);
 	policy_vector_free(&s->atoms);
@@ -151,9 +149,9 @@ make_key(struct subjects *s, const struct image_atom **ret_key, size_t *ret_n)
 	return 0;
 }
 
-static int
-find_or_add(struct subjects *s, const struct policy_ast *ast, struct policy_range who,
-	    uint32_t *ret_subject)
+int
+policy_subjectset_add(struct subjects *s, const struct policy_ast *ast, struct policy_range who,
+		      uint32_t *ret_subject)
 {
 	const struct image_atom *key;
 	size_t n;
@@ -184,31 +182,6 @@ find_or_add(struct subjects *s, const struct policy_ast *ast, struct policy_rang
 	if (r < 0 || *ret_subject < s->subjects.n)
 		return r;
 	return add_subject(s, *ret_subject);
-}
-
-int
-policy_subjectset_add(struct subjects *s, const struct policy_ast *ast, struct policy_range who,
-		      uint32_t *ret_subject)
-{
-	uint32_t first = who.first;
-	int r;
-
-	if (!s->known) {
-		s->known = calloc(ast->conjunctions.n + 1, sizeof(*s->known));
-		s->known_n = calloc(ast->conjunctions.n + 1, sizeof(*s->known_n));
-	}
-	if (!s->known || !s->known_n)
-		return -ENOMEM;
-	if (s->known_n[first] == who.n && who.n > 0) {
-		*ret_subject = s->known[first];
-		return 0;
-	}
-	r = find_or_add(s, ast, who, ret_subject);
-	if (r < 0)
-		return r;
-	s->known[first] = *ret_subject;
-	s->known_n[first] = who.n;
-	return 0;
 }
 
 static int

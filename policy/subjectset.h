@@ -12,9 +12,6 @@ struct subjects {
 	POLICY_VECTOR(struct image_subject) subjects;
 	POLICY_VECTOR(struct image_conjunction) conjunctions;
 	POLICY_VECTOR(struct image_atom) atoms;
-	/* Rules share what they say of who: the subject of each range that was seen. */
-	uint32_t *known;
-	uint32_t *known_n;
 	/* What the last of them is being put together from. */
 	POLICY_VECTOR(struct image_atom) scratch;
 	POLICY_VECTOR(struct policy_range) parts;

@@ -213,9 +213,10 @@ report_pair(struct together *t, const struct pair *pair)
 	if (!place || asprintf(&argument, "'%s' on %.*s", policy_verbs_text(pair->verbs, verbs),
 			       (int)review->overlap.length, review->overlap.path) < 0)
 		return -ENOMEM;
-	policy_report_add(review->report, POLICY_CODE_TOGETHER, &later->place,
-			  policy_review_word(later, later->who_span.at + later->who_span.length),
-			  argument, "the other is %s: one rule has to list every verb", place);
+	policy_report_add(
+		review->report, POLICY_CODE_TOGETHER, &later->place,
+		policy_word_from(&later->place, later->who_span.at + later->who_span.length),
+		argument, "the other is %s: one rule has to list every verb", place);
 	return 0;
 }
 
@@ -411,18 +412,4 @@ policy_review_together(struct policy_review *review)
 		policy_vector_free(&t.open[verbs]);
 	policy_intern_free(&t.reported);
 	return r;
-}
-
-struct policy_span
-policy_review_word(const struct policy_ast_rule *rule, uint32_t at)
-{
-	const char *text = rule->place.text;
-	uint32_t end = rule->place.length, from;
-
-	while (at < end && (text[at] == ' ' || text[at] == '\t'))
-		at++;
-	from = at;
-	while (at < end && text[at] != ' ' && text[at] != '\t')
-		at++;
-	return (struct policy_span){from, at - from};
 }

@@ -29,8 +29,9 @@ policy_trie_root(struct trie *trie, uint32_t *ret_root)
 }
 
 static int
-grow(struct trie *trie, size_t n)
+grow(struct trie *trie)
 {
+	size_t n = trie->n_slots ? 2 * trie->n_slots : 1024;
 	uint32_t *slots = calloc(n, sizeof(*slots));
 
 	if (!slots)
@@ -48,19 +49,6 @@ grow(struct trie *trie, size_t n)
 	trie->slots = slots;
 	trie->n_slots = n;
 	return 0;
-}
-
-int
-policy_trie_expect(struct trie *trie, size_t nodes)
-{
-	size_t n = 1024;
-
-	int r;
-
-	while (n < 2 * nodes && n < (size_t)1 << 26)
-		n *= 2;
-	r = policy_vector_reserve(&trie->nodes, nodes);
-	return r < 0 ? r : grow(trie, n);
 }
 
 /* A component of a pattern that is being added. */
@@ -139,10 +127,7 @@ find_or_add(struct trie *trie, uint32_t parent, const struct step *step, uint32_
 	return r;
 }
 
-/*
- * Go down from the root. Where each step will be looked for is known beforehand: so memory is asked
- * for all of it at once.
- */
+/* Go down from the root. */
 static int
 add_steps(struct trie *trie, uint32_t root, struct step *steps, uint32_t n, uint32_t *ret_node)
 {
@@ -150,20 +135,12 @@ add_steps(struct trie *trie, uint32_t root, struct step *steps, uint32_t n, uint
 	int r = 0;
 
 	if (2 * (trie->nodes.n + n) > trie->n_slots)
-		r = grow(trie, 2 * trie->n_slots);
+		r = grow(trie);
 	for (uint32_t i = 0; r == 0 && i < n; i++) {
 		key = (uint32_t)policy_mix(key + UINT64_C(0x9e3779b97f4a7c15), steps[i].hash);
 		steps[i].key = key;
-		__builtin_prefetch(&trie->slots[key & (trie->n_slots - 1)]);
-	}
-	for (uint32_t i = 0; r == 0 && i < n; i++) {
-		uint32_t likely = trie->slots[steps[i].key & (trie->n_slots - 1)];
-
-		if (likely != 0)
-			__builtin_prefetch(&trie->nodes.items[likely - 1]);
-	}
-	for (uint32_t i = 0; r == 0 && i < n; i++)
 		r = find_or_add(trie, node, &steps[i], &node);
+	}
 	*ret_node = node;
 	return r;
 }

@@ -42,9 +42,6 @@ void policy_trie_free(struct trie *trie);
 
 int policy_trie_root(struct trie *trie, uint32_t *ret_root);
 
-/* There will be about so many nodes. */
-int policy_trie_expect(struct trie *trie, size_t nodes);
-
 /*
  * Add a pattern below a root and call fn with each node that it ends at: more than one, if it has
  * braces. dots: its wildcards take a leading dot.

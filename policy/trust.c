@@ -156,27 +156,14 @@ report_atom(struct policy_resolver *r, const struct policy_scene *scene, enum po
 			  help, origin_of(r, scene, a, origin));
 }
 
-/* The verbs are the word behind who. */
-static struct policy_span
-verbs_span(const struct policy_ast_rule *rule)
-{
-	const char *text = rule->place.text;
-	uint32_t at = rule->who_span.at + rule->who_span.length, end;
-
-	while (text[at] == ' ' || text[at] == '\t')
-		at++;
-	for (end = at; end < rule->place.length && text[end] != ' ' && text[end] != '\t'; end++)
-		;
-	return (struct policy_span){at, end - at};
-}
-
 static void
 report_any(struct policy_resolver *r, const struct policy_scene *scene,
 	   const struct policy_ast_rule *rule, uint32_t any)
 {
 	char verbs[POLICY_VERBS_TEXT_MAX], origin[ORIGIN_MAX];
 
-	policy_report_add(r->report, POLICY_CODE_ANY_WRITES, &rule->place, verbs_span(rule),
+	policy_report_add(r->report, POLICY_CODE_ANY_WRITES, &rule->place,
+			  policy_word_from(&rule->place, rule->who_span.at + rule->who_span.length),
 			  policy_verbs_text(rule->verbs & (POLICY_WRITE | POLICY_CREATE), verbs),
 			  "name the users or groups that may%s", origin_of(r, scene, any, origin));
 }
