@@ -107,6 +107,16 @@ enum policy_asks {
 };
 unsigned policy_asks(const struct policy_image *image);
 
+enum {
+	POLICY_UNIT_MAX = 256, /* bytes of the name of a unit, with a NUL */
+};
+
+/*
+ * The system unit of a process: cgroups is all of its /proc/PID/cgroup, of which a user may have
+ * written a part. False: it is in none, or the text is not what the kernel writes.
+ */
+bool policy_unit_of(const char *cgroups, size_t size, char ret_unit[POLICY_UNIT_MAX]);
+
 /*
  * The subjects (image-wide numbers, ascending) that the peer matches; a subject is all that one
  * rule says of who; a peer of uid POLICY_OVERFLOW_ID is none. ids: room for max. -E2BIG when there
