@@ -280,6 +280,10 @@ void policy_rule_describe(const struct policy_image *image, uint32_t rule,
 			  struct policy_rule *ret_rule);
 const struct policy_options *policy_rule_options(const struct policy_image *image, uint32_t rule);
 
+/* Is the peer one of those that the rule is for? */
+bool policy_rule_applies(const struct policy_image *image, const struct policy_identity *identity,
+			 uint32_t rule);
+
 /* --- reach: what a worker has to be able to open ----------------------------------------- */
 
 /*
