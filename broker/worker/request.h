@@ -28,10 +28,13 @@ struct answer {
 };
 
 struct client {
+	int fd; /* of the connection, which is not ours to close */
 	uint64_t number;
 	uint64_t generation; /* of the policy by which it came here */
 	uint32_t refusal;    /* 0, or the errno value that every request is answered with */
 	struct ucred peer;
+	unsigned asked;   /* enum policy_asks: which facts the broker looked at */
+	const char *unit; /* of those the system unit; "" or NULL: none */
 	struct audit_seen seen;
 };
 

@@ -100,6 +100,7 @@ connection_begin(struct loop *loop, int fd, const struct ipc_connection *what)
 		return;
 	}
 	c->fd = fd;
+	c->client.fd = fd;
 	c->client.number = what->number;
 	c->client.generation = what->generation;
 	c->client.peer = what->peer;
