@@ -59,6 +59,15 @@ connection_close(struct connection *connection)
 	connection->fd = -1;
 }
 
+bool
+where_trusts(const struct where *where, uid_t server)
+{
+	if (where->has_uid && server == where->uid)
+		return true;
+	/* All that have no id in our user namespace look alike, and maybe like ourselves. */
+	return server == 0 || (server == geteuid() && server != CONNECTION_OVERFLOW_ID);
+}
+
 /* Requests name files that only root may read: an impostor must not learn them. */
 static bool
 server_is_trusted(int fd, const struct where *where)
@@ -66,12 +75,8 @@ server_is_trusted(int fd, const struct where *where)
 	struct ucred server;
 	socklen_t size = sizeof(server);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &server, &size) < 0)
-		return false;
-	if (where->has_uid && server.uid == where->uid)
-		return true;
-	/* All that have no id in our user namespace look alike, and maybe like ourselves. */
-	return server.uid == 0 || (server.uid == geteuid() && server.uid != CONNECTION_OVERFLOW_ID);
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &server, &size) == 0 &&
+	       where_trusts(where, server.uid);
 }
 
 /* How long sends, receipts and, with a full backlog, connect(2) may wait (socket(7), unix(7)). */

@@ -20,8 +20,14 @@ struct where {
 	uid_t uid;
 };
 
-/* What the environment says of it: FDBROKER_SOCKET and FDBROKER_SERVER_UID (open.c). */
+/* What the environment says of it: FDBROKER_SOCKET and FDBROKER_SERVER_UID. */
 void where_find(struct where *ret_where);
+
+/* A uid in digits. False, and then trusted is nobody more: it is something else. */
+bool where_parse_uid(const char *text, uid_t *ret_uid);
+
+/* Is a server of that uid, as the kernel gives it to us, to be trusted? */
+bool where_trusts(const struct where *where, uid_t server);
 
 struct connection {
 	int fd;      /* -1: not connected */

@@ -45,9 +45,8 @@ own_connection(void)
 	return &thread_connection;
 }
 
-/* Digits alone. What is malformed trusts nobody more, and (uid_t)-1 is nobody. */
-static bool
-parse_uid(const char *text, uid_t *ret_uid)
+bool
+where_parse_uid(const char *text, uid_t *ret_uid)
 {
 	size_t n = strspn(text, "0123456789");
 	unsigned long long uid;
@@ -55,6 +54,7 @@ parse_uid(const char *text, uid_t *ret_uid)
 	if (n == 0 || n > 10 || text[n])
 		return false;
 	uid = strtoull(text, NULL, 10);
+	/* (uid_t)-1 is nobody. */
 	if (uid >= (uid_t)-1)
 		return false;
 	*ret_uid = (uid_t)uid;
@@ -68,7 +68,7 @@ where_find(struct where *ret_where)
 	const char *uid = secure_getenv("FDBROKER_SERVER_UID");
 
 	*ret_where = (struct where){.path = path && *path ? path : BROKER_SOCKET_DEFAULT};
-	ret_where->has_uid = uid && parse_uid(uid, &ret_where->uid);
+	ret_where->has_uid = uid && where_parse_uid(uid, &ret_where->uid);
 }
 
 int
