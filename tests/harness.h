@@ -25,6 +25,7 @@
 enum {
 	FDS_AT_ONCE = 253, /* what one message can carry at most, unix(7) */
 	WAIT_SECONDS = 10, /* for what should come at once */
+	HARNESS_KNOWN = 32,
 };
 
 /* True: the test needs root and is left out. With CI=true it fails instead. */
@@ -56,6 +57,9 @@ struct harness {
 	int broker_fds, worker_fds;
 	int per_worker; /* descriptors that the broker holds of each worker */
 	size_t n_workers;
+	size_t n_known;
+	pid_t known[HARNESS_KNOWN];
+	int known_fds[HARNESS_KNOWN];
 };
 
 /* What is not the same for every broker. */
@@ -109,6 +113,10 @@ void assert_served_on(const struct harness *h, int socket);
  * those of the broker that belong to workers of others.
  */
 void assert_undisturbed(const struct harness *h);
+
+/* From now on that holds of the workers of others too that there are now. Needs root. */
+void harness_know(struct harness *h);
+void assert_known_undisturbed(const struct harness *h);
 
 /*
  * --- a client by hand ---------------------------------------------------------------------------
