@@ -84,6 +84,9 @@ void harness_test_end(void **state); /* assert_clean_end(), as the last test */
 /* Ends it; its wait status. */
 int harness_stop(struct harness *h);
 
+/* The policy again, and new workers: those of before have gone. */
+void harness_reload(struct harness *h);
+
 /* It ends with 0 when asked to, and nothing of it died before. */
 void assert_clean_end(struct harness *h);
 

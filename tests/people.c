@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -17,7 +19,8 @@ become(const struct ids *ids)
 	    setresgid(ids->gid, ids->gid, ids->gid) < 0 ||
 	    setresuid(ids->uid, ids->uid, ids->uid) < 0)
 		return -1;
-	return 0;
+	/* Its own files in /proc are its own again. */
+	return prctl(PR_SET_DUMPABLE, 1);
 }
 
 pid_t
@@ -112,6 +115,22 @@ ask_as(const struct harness *h, const struct ids *ids, const char *name)
 }
 
 int
+connect_as(const struct harness *h, const struct ids *ids)
+{
+	int fd;
+
+	assert_return_code(setgroups(ids->n_groups, ids->groups), errno);
+	assert_return_code(setegid(ids->gid), errno);
+	assert_return_code(seteuid(ids->uid), errno);
+	fd = raw_try_connect(h);
+	assert_return_code(seteuid(0), errno);
+	assert_return_code(setegid(0), errno);
+	assert_return_code(setgroups(0, NULL), errno);
+	assert_return_code(fd, -fd);
+	return fd;
+}
+
+int
 pass_fd(int wire, int fd)
 {
 	return raw_send(wire, &(struct raw){.bytes = "f", .size = 1, .fds = &fd, .n_fds = 1});
@@ -185,4 +204,59 @@ maker_end(struct maker *maker)
 {
 	close(maker->wire);
 	assert_int_equal(act_end(maker->pid), 0);
+}
+
+int
+write_map(pid_t pid, const char *which, const char *map)
+{
+	char path[64];
+	int fd, r;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, which);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	r = fd < 0 || dprintf(fd, "%s", map) < 0 ? -1 : 0;
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+int
+enter_mapped(int flags, const char *map)
+{
+	int pair[2], status = -1;
+	pid_t pid, self = getpid();
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -1;
+	pid = fork();
+	if (pid == 0)
+		_exit(wait_told(pair[1]) < 0 || write_map(self, "uid_map", map) < 0 ||
+		      write_map(self, "gid_map", map) < 0);
+	if (pid < 0 || unshare(flags) < 0 || tell(pair[0]) < 0 || waitpid(pid, &status, 0) != pid ||
+	    status != 0)
+		return -1;
+	close(pair[0]);
+	close(pair[1]);
+	return 0;
+}
+
+int
+in_pid_namespace(int (*run)(void))
+{
+	int status = -1;
+	pid_t pid;
+
+	if (unshare(CLONE_NEWPID | CLONE_NEWNS) < 0)
+		return 1;
+	pid = fork();
+	if (pid == 0) {
+		/* The first of its namespace: when it ends, all in there end. */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+			_exit(1);
+		exit(run());
+	}
+	(void)waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

@@ -47,6 +47,9 @@ struct maker {
 int connection_of(const struct harness *h, const struct ids *ids, struct maker *ret_maker);
 void maker_end(struct maker *maker);
 
+/* A connection of this process with these effective ids and groups; it is root before and after. */
+int connect_as(const struct harness *h, const struct ids *ids);
+
 /* Pass one descriptor over a socketpair. receive: the descriptor or -1. */
 int pass_fd(int wire, int fd);
 int take_fd(int wire);
@@ -54,3 +57,12 @@ int take_fd(int wire);
 /* One byte each way, for processes that wait for each other. 0 or -1. */
 int tell(int wire);
 int wait_told(int wire);
+
+/* uid_map, gid_map or setgroups of a process. 0 or -1. */
+int write_map(pid_t pid, const char *which, const char *map);
+
+/* unshare(2) with CLONE_NEWUSER, and maps of uids and gids that one from outside writes. 0 or -1. */
+int enter_mapped(int flags, const char *map);
+
+/* Run as the first process of a pid namespace, with its own /proc. Returns what run returns. */
+int in_pid_namespace(int (*run)(void));

@@ -3,6 +3,7 @@
 #include "tests/harness.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -136,4 +137,20 @@ assert_known_undisturbed(const struct harness *h)
 		}
 		assert_int_equal(n, h->known_fds[i]);
 	}
+}
+
+void
+harness_reload(struct harness *h)
+{
+	unsigned long generation = status_number(h, "generation");
+
+	assert_return_code(kill(h->pid, SIGHUP), errno);
+	/* The refuser stays. */
+	for (int i = 0; status_number(h, "generation") == generation || count_workers(h) > 1; i++) {
+		assert_true(i < WAIT_SECONDS * 100);
+		sleep_ms(10);
+	}
+	assert_served(h);
+	h->worker = worker_of(h, geteuid());
+	h->n_known = 0;
 }

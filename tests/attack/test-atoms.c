@@ -110,15 +110,7 @@ test_who_shares_a_worker(void **state)
 	(void)state;
 	if (needs_root())
 		return;
-	/* All have gone: a reload. */
-	assert_return_code(kill(broker.pid, SIGHUP), errno);
-	for (int i = 0; workers_of(&broker, uid, before, 8) + workers_of(&broker, A, before, 8);
-	     i++) {
-		assert_true(i < WAIT_SECONDS * 100);
-		sleep_ms(10);
-	}
-	assert_served(&broker);
-	broker.worker = worker_of(&broker, 0);
+	harness_reload(&broker);
 	others = count_workers(&broker);
 
 	assert_workers((struct ids){uid, uid, 1, {G}}, "group", ++n);
