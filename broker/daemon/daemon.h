@@ -29,7 +29,7 @@ enum {
 	COMPILE_MS = 10000,
 	RESTART_MS = 1000,    /* between two starts of the same helper */
 	ENDED_AT_ONCE = 4096, /* ends of connections that one look at a worker takes in */
-	SPAWN_LOWEST = 16,    /* of our descriptors: below are those that helpers are given */
+	SPAWN_LOWEST = 9,     /* of our descriptors: below are those that helpers are given */
 	PAUSE_MS = 100,       /* when there is no descriptor for a connection */
 	NOTES_PER_SECOND = 10,
 };
@@ -51,9 +51,6 @@ enum helper {
 	HELPER_LOG,
 	N_HELPERS,
 };
-
-/* Until the image knows the ranges of /etc/subuid. */
-#define policy_account(image, uid) ((void)(image), (uid))
 
 /* What the kernel says of a peer, beside what makes its identity. */
 struct peer {
@@ -172,6 +169,11 @@ int listen_start(struct broker *b);
 void listen_stop(struct broker *b);
 void listen_pause(struct broker *b); /* no descriptor left: do not spin */
 void listen_resume(struct broker *b);
+/*
+ * See to it that no descriptors can be sent to a connection. False: some may have been: the kernel
+ * has no such option, or it was not set yet on the listener when the client connected.
+ */
+bool listen_close_rights(int fd);
 
 /* --- peer.c ------------------------------------------------------------------------------ */
 

@@ -40,6 +40,15 @@ option_of(int fd, int option)
 	return getsockopt(fd, SOL_SOCKET, option, &value, &size) < 0 ? -1 : value;
 }
 
+bool
+listen_close_rights(int fd)
+{
+	if (option_of(fd, SO_PASSRIGHTS) == 0)
+		return true;
+	(void)set_options(fd);
+	return false;
+}
+
 /* The one socket that a .socket unit passes (sd_listen_fds(3)), -ENOENT, or -ECANCELED. */
 static int
 take_over(void)

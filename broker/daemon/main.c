@@ -212,24 +212,6 @@ start(struct broker *b)
 
 /* --- loop -------------------------------------------------------------------------------- */
 
-/*
- * No descriptors may be sent to it. False: some may have been: the kernel has no such option, or it
- * was not set yet on the listener when the client connected.
- */
-static bool
-close_to_rights(int fd)
-{
-	const int on = 1, off = 0;
-	int passes = 1;
-	socklen_t size = sizeof(passes);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &passes, &size) == 0 && !passes)
-		return true;
-	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
-	(void)setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
-	return false;
-}
-
 static void
 accept_one(struct broker *b, int fd)
 {
@@ -240,7 +222,7 @@ accept_one(struct broker *b, int fd)
 		.what = {.number = ++b->accepted,
 			 .generation = b->generation,
 			 .asked = b->image ? policy_asks(b->image) : 0,
-			 .may_hold = !close_to_rights(fd)},
+			 .may_hold = !listen_close_rights(fd)},
 		.unit = peer.unit,
 	};
 	int error = peer_identify(b, fd, &peer, &identity);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #include "broker/daemon/daemon.h"
 #include "broker/sys.h"
@@ -30,13 +31,15 @@ enum {
 static int
 open_from(struct broker *b, const char *directory)
 {
+	struct stat status;
 	char path[PATH_MAX];
 
 	for (int i = 0; i < N_HELPERS; i++) {
 		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
 		close_fd(&b->helpers[i]);
 		b->helpers[i] = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
-		if (b->helpers[i] >= 0 && access(path, X_OK) == 0)
+		if (b->helpers[i] >= 0 && fstat(b->helpers[i], &status) == 0 &&
+		    S_ISREG(status.st_mode) && access(path, X_OK) == 0)
 			continue;
 		warnx("helper program %s cannot be used: %s; see --libexec", path, strerror(errno));
 		return -ECANCELED;
