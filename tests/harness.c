@@ -135,13 +135,26 @@ stop_running(void)
 		(void)harness_stop(running);
 }
 
+/* Add to a policy, with the directory in place of each @. */
 static void
-make_files(struct harness *h)
+write_lines(const struct harness *h, FILE *policy, const char *lines)
+{
+	for (; *lines; lines++) {
+		if (*lines == '@')
+			fputs(h->directory, policy);
+		else
+			fputc(*lines, policy);
+	}
+}
+
+static void
+make_files(struct harness *h, const char *lines)
 {
 	static const char *const directories[] = {"policy", "data", "data2", "rw"};
 	static const char *const files[] = {"data/file", "data/..x", "data2/file", "rw/file"};
-	char path[128], *rules = NULL;
 	unsigned uid = geteuid();
+	char path[128];
+	FILE *policy;
 
 	make_directory(h->directory);
 	snprintf(h->socket, sizeof(h->socket), "%s/socket", h->directory);
@@ -155,14 +168,16 @@ make_files(struct harness *h)
 		snprintf(path, sizeof(path), "%s/%s", h->directory, files[i]);
 		write_file(path, files[i]);
 	}
-	assert_true(asprintf(&rules,
-			     "policy 1\n"
-			     "allow user:%u read %s/data/** %s/data/..x\n"
-			     "allow user:%u read,write %s/rw/*\n",
-			     uid, h->directory, h->directory, uid, h->directory) > 0);
 	snprintf(path, sizeof(path), "%s/policy/test.policy", h->directory);
-	write_file(path, rules);
-	free(rules);
+	write_file(path, "policy 1\n");
+	policy = fopen(path, "ae");
+	assert_non_null(policy);
+	fprintf(policy,
+		"allow user:%u read %s/data/** %s/data/..x\n"
+		"allow user:%u read,write %s/rw/*\n",
+		uid, h->directory, h->directory, uid, h->directory);
+	write_lines(h, policy, lines);
+	assert_int_equal(fclose(policy), 0);
 }
 
 /* What setsockopt(2) says of an option that the kernel does not know. */
@@ -229,8 +244,14 @@ show_log(const struct harness *h)
 void
 harness_start(struct harness *h, bool old_kernel)
 {
+	harness_start_with(h, old_kernel, "");
+}
+
+void
+harness_start_with(struct harness *h, bool old_kernel, const char *lines)
+{
 	*h = (struct harness){};
-	make_files(h);
+	make_files(h, lines);
 	running = h;
 	starter = getpid();
 	atexit(stop_running);

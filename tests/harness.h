@@ -58,6 +58,8 @@ struct harness {
 
 /* old_kernel: the broker sees a kernel without SO_PASSRIGHTS. */
 void harness_start(struct harness *h, bool old_kernel);
+/* With more lines in the policy; @ stands for the directory. */
+void harness_start_with(struct harness *h, bool old_kernel, const char *lines);
 
 /* The one of a test program that needs no more than one, and what cmocka calls for it. */
 extern struct harness broker;
