@@ -33,11 +33,16 @@ enum {
 
 	CONNECTIONS = 64,
 	MESSAGES = 40, /* on each */
+	FLOOD = 1000,  /* connections, more than any queue takes, */
+	DROPS = 2,     /* with so many messages */
 	CYCLES = 40,
 	FILES = 256, /* a whole number for each connection */
 
+	MORE_WORKERS = 3, /* that one identity may get while its first is busy, */
+	CHANNELS = 3,     /* each with so many descriptors of the broker */
+
 	BLOCKED_MS = 400, /* who has not come back by then waits for the descriptor */
-	MEASURE_MS = 1500,
+	MEASURE_MS = 1000,
 	P99_MS = 50,
 	MOST_MS = 250,
 	MEDIAN_FACTOR = 2, /* and one millisecond */
@@ -174,6 +179,7 @@ enum weapon {
 	TCP,
 	FILES_THAT_HANG,
 	TCP_IN_CYCLES, /* never sent to the broker */
+	TCP_FLOOD,     /* few on each of many connections */
 };
 
 struct scenario {
@@ -199,12 +205,12 @@ close_sent(int fd)
 }
 
 static void
-fill(int socket, size_t *next)
+fill(int socket, int messages, size_t *next)
 {
 	char message[256];
 	size_t size = raw_request(message, 1, O_RDONLY, broker.file, strlen(broker.file));
 
-	for (int i = 0; i < MESSAGES && *next < arms.n; i++) {
+	for (int i = 0; i < messages && *next < arms.n; i++) {
 		int r = raw_send(socket, &(struct raw){.bytes = message,
 						       .size = size,
 						       .fds = &arms.arm[*next],
@@ -243,7 +249,8 @@ make_cycles(void)
 
 static void __attribute__((noreturn)) attack(const struct scenario *s)
 {
-	int sockets[CONNECTIONS];
+	const bool flood = s->weapon == TCP_FLOOD;
+	static int sockets[FLOOD];
 	size_t next = 0, n = 0;
 
 	become(s->attacker);
@@ -253,14 +260,14 @@ static void __attribute__((noreturn)) attack(const struct scenario *s)
 	if (s->weapon == TCP_IN_CYCLES) {
 		make_cycles();
 	} else {
-		for (size_t i = 0; i < CONNECTIONS; i++) {
+		for (size_t i = 0; i < (flood ? FLOOD : CONNECTIONS); i++) {
 			int fd = quiet_connect(broker.socket);
 
 			if (fd < 0)
 				continue;
 			sockets[n++] = fd;
 			progress->connected++;
-			fill(fd, &next);
+			fill(fd, flood ? DROPS : MESSAGES, &next);
 		}
 	}
 	for (size_t i = 0; i < n && s->how == CLOSES; i++)
@@ -294,7 +301,9 @@ make_arms(enum weapon weapon)
 {
 	if (weapon == FILES_THAT_HANG)
 		return arms_fuse(&arms, FILES);
-	arms_tcp(&arms, weapon == TCP ? CONNECTIONS * MESSAGES : CYCLES);
+	arms_tcp(&arms, weapon == TCP         ? CONNECTIONS * MESSAGES
+			: weapon == TCP_FLOOD ? FLOOD * DROPS
+					      : CYCLES);
 	return true;
 }
 
@@ -302,7 +311,7 @@ make_arms(enum weapon weapon)
  */
 
 static struct gauge gauges[2];
-static struct gauge_figures before[2];
+static struct gauge_figures before[2], during[2];
 static size_t n_gauges;
 
 static void
@@ -328,11 +337,12 @@ end_all(void)
 	int hurt = 0;
 
 	for (size_t i = 0; i < n_gauges; i++) {
-		struct gauge_figures f = gauge_end(&gauges[i]);
+		const struct gauge_figures *f = &during[i];
 
-		show("during", &gauges[i], &f);
-		if (f.n == 0 || f.wrong > 0 || f.max > MOST_MS || f.p99 > P99_MS ||
-		    f.median > MEDIAN_FACTOR * before[i].median + 1)
+		during[i] = gauge_end(&gauges[i]);
+		show("during", &gauges[i], f);
+		if (f->n == 0 || f->wrong > 0 || f->max > MOST_MS || f->p99 > P99_MS ||
+		    f->median > MEDIAN_FACTOR * before[i].median + 1)
 			hurt++;
 	}
 	return hurt;
@@ -431,6 +441,22 @@ run_attack(const struct scenario *s)
 	return hurt;
 }
 
+/* The attacker may have got further workers, which stay for a while. */
+static void
+allow_more_workers(void)
+{
+	int more = 0;
+
+	for (int i = 0; i < WAIT_SECONDS * 100; i++) {
+		more = count_fds(broker.pid) - broker.broker_fds;
+		if (more >= 0 && more <= MORE_WORKERS * CHANNELS && more % CHANNELS == 0)
+			break;
+		sleep_ms(10);
+	}
+	assert_in_range(more, 0, MORE_WORKERS * CHANNELS);
+	broker.broker_fds += more;
+}
+
 static void
 test_attack(void **state)
 {
@@ -446,6 +472,8 @@ test_attack(void **state)
 	else
 		assert_true(progress->sent >= (s->weapon == TCP_IN_CYCLES ? CYCLES : CONNECTIONS));
 	assert_int_equal(worker_of(&broker, VICTIM_OWN), worker);
+	if (s->weapon == TCP_FLOOD)
+		allow_more_workers();
 	assert_undisturbed(&broker);
 	assert_int_equal(count_fds(0), own);
 }
@@ -460,13 +488,16 @@ serve_naively(int listener)
 	struct epoll_event event = {.events = EPOLLIN, .data.fd = listener};
 
 	epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
-	while (epoll_wait(epoll, &event, 1, -1) == 1) {
+	for (;;) {
 		char message[512];
 		struct iovec iov = {message, sizeof(message)};
 		struct msghdr head = {.msg_iov = &iov, .msg_iovlen = 1};
 		struct wire_reply reply = {.length = sizeof(reply), .status = EACCES, .id = 1};
-		int fd = event.data.fd;
+		int fd;
 
+		if (epoll_wait(epoll, &event, 1, -1) != 1)
+			continue;
+		fd = event.data.fd;
 		if (fd == listener) {
 			event.data.fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 			epoll_ctl(epoll, EPOLL_CTL_ADD, event.data.fd, &event);
@@ -506,17 +537,21 @@ start_naive_server(void)
 static void
 test_who_is_not_protected(void **state)
 {
-	const struct scenario with_sockets = {ATTACKER_NONE, TCP, KEEPS, true},
-			      with_files = {ATTACKER_NONE, FILES_THAT_HANG, KEEPS, true};
+	static const struct scenario all[] = {{ATTACKER_NONE, TCP, KEEPS, false},
+					      {ATTACKER_NONE, TCP, KEEPS, true},
+					      {ATTACKER_NONE, FILES_THAT_HANG, KEEPS, true}};
 
 	(void)state;
 	start_naive_server();
 	watch_as(VICTIM_NONE, broker.file, EACCES);
 	measure_before();
-	assert_true(make_arms(TCP));
-	assert_int_equal(run_attack(&with_sockets), 1);
-	assert_true(make_arms(FILES_THAT_HANG));
-	assert_int_equal(run_attack(&with_files), 1);
+	for (size_t i = 0; i < ELEMENTS(all); i++) {
+		assert_true(make_arms(all[i].weapon));
+		assert_int_equal(run_attack(&all[i]), 1);
+		/* By waiting, and by nothing else. */
+		assert_true(during[0].max > MEASURE_MS / 2);
+		assert_int_equal(during[0].wrong, 0);
+	}
 	stop_gauges();
 	kill(broker.pid, SIGKILL);
 	waitpid(broker.pid, NULL, 0);
@@ -625,29 +660,37 @@ add(const char *name, CMUnitTestFunction run, const void *data)
 }
 
 static void
-add_attacks(uid_t attacker, const char *whom, const char *kernel)
+add_attacks(uid_t attacker, const char *whom, bool old_kernel)
 {
+	enum {
+		FEW = 3,
+	};
 	static const struct {
 		const char *name;
 		struct scenario scenario;
 	} all[] = {
 		{"sockets", {0, TCP, KEEPS, false}},
-		{"sockets, and it hangs up", {0, TCP, CLOSES, false}},
 		{"sockets before it is accepted", {0, TCP, KEEPS, true}},
+		{"files that hang, before it is accepted", {0, FILES_THAT_HANG, KEEPS, true}},
+		{"sockets, and it hangs up", {0, TCP, CLOSES, false}},
 		{"sockets before it is accepted, and it hangs up", {0, TCP, CLOSES, true}},
 		{"sockets before it is accepted, and it ends", {0, TCP, EXITS, true}},
-		{"files that hang, before it is accepted", {0, FILES_THAT_HANG, KEEPS, true}},
 		{"files that hang, and it hangs up", {0, FILES_THAT_HANG, CLOSES, true}},
+		{"sockets on many connections", {0, TCP_FLOOD, KEEPS, false}},
+		{"sockets on many connections, before it is accepted", {0, TCP_FLOOD, KEEPS, true}},
 	};
 	static struct scenario scenarios[64];
 	static char names[64][128];
 	static size_t n;
 
-	for (size_t i = 0; i < ELEMENTS(all); i++, n++) {
+	/* Where the kernel refuses there are no more ways than these. */
+	for (size_t i = 0; i < (old_kernel || !kernel_can_refuse() ? ELEMENTS(all) : FEW);
+	     i++, n++) {
 		assert_true(n < ELEMENTS(scenarios));
 		scenarios[n] = all[i].scenario;
 		scenarios[n].attacker = attacker;
-		snprintf(names[n], sizeof(names[n]), "%s sends %s%s", whom, all[i].name, kernel);
+		snprintf(names[n], sizeof(names[n]), "%s sends %s%s", whom, all[i].name,
+			 old_kernel ? ", as on an old kernel" : "");
 		add(names[n], test_attack, &scenarios[n]);
 	}
 }
@@ -659,8 +702,10 @@ main(void)
 		{false, false}, {false, true}, {true, false}, {true, true}};
 	static const struct scenario cycles = {ATTACKER_CYCLES, TCP_IN_CYCLES, KEEPS, false};
 
-	if (needs_root())
+	if (geteuid() != 0 && !getenv("CI")) {
+		puts("1..0 # SKIP needs root");
 		return 0;
+	}
 	progress = mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 			-1, 0);
 	linger_network();
@@ -669,14 +714,14 @@ main(void)
 	add("another file does not", test_others_do_not_block, NULL);
 	add("a server without protection", test_who_is_not_protected, NULL);
 	for (size_t i = 0; i < ELEMENTS(worlds); i++) {
-		const char *kernel = worlds[i].old_kernel ? ", as on an old kernel" : "";
+		bool old = worlds[i].old_kernel;
 
 		add("a broker starts", test_start, &worlds[i]);
 		if (worlds[i].any) {
-			add_attacks(ATTACKER_ANY, "one of `any`", kernel);
+			add_attacks(ATTACKER_ANY, "one of `any`", old);
 		} else {
-			add_attacks(ATTACKER_NONE, "one without rules", kernel);
-			add_attacks(ATTACKER_OWN, "one with rules", kernel);
+			add_attacks(ATTACKER_NONE, "one without rules", old);
+			add_attacks(ATTACKER_OWN, "one with rules", old);
 			add("sockets in cycles that nobody holds", test_attack, &cycles);
 		}
 		add("the broker ends", test_end, NULL);
