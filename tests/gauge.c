@@ -56,10 +56,12 @@ quiet_connect(const char *path)
 int
 quiet_open(int socket, const char *path)
 {
+	const struct ucred self = {getpid(), geteuid(), getegid()};
 	char message[512];
+	size_t size = raw_request(message, 1, O_RDONLY, path, strlen(path));
 	struct reply reply;
-	int r = raw_send_bytes(socket, message,
-			       raw_request(message, 1, O_RDONLY, path, strlen(path)));
+	int r = raw_send(socket,
+			 &(struct raw){.bytes = message, .size = size, .credentials = &self});
 
 	if (r < 0)
 		return -r;
