@@ -28,9 +28,9 @@ finish_groups() {
 	local i pid
 	for ((i = ${#made[@]} - 1; i >= 0; i--)); do
 		# Names may be too long for more than one step at a time.
-		for pid in $(find "${made[i]}" -name cgroup.procs -execdir cat {} \; 2>/dev/null); do
+		while read -r pid; do
 			[ "$pid" = 0 ] || kill -KILL "$pid" 2>/dev/null
-		done
+		done < <(find "${made[i]}" -name cgroup.procs -execdir cat {} \; 2>/dev/null)
 		until_ok find "${made[i]}" -depth -type d -delete
 	done
 	made=()
