@@ -7,9 +7,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <unistd.h>
+
+#include "broker/caps.h"
 
 static int
 parse_id(const char *text, unsigned *ret_id)
@@ -37,7 +38,6 @@ drop_privileges(const char *uid_text, const char *gid_text)
 {
 	pid_t parent = getppid();
 	unsigned uid = 0, gid = 0;
-	cap_t none;
 	int r = 0;
 
 	if (strcmp(uid_text, "-") != 0) {
@@ -49,11 +49,7 @@ drop_privileges(const char *uid_text, const char *gid_text)
 		if (r < 0)
 			return r;
 	}
-	none = cap_init();
-	if (!none)
-		return -ENOMEM;
-	r = cap_set_proc(none) < 0 ? -errno : 0;
-	cap_free(none);
+	r = caps_hold(NULL, 0);
 	if (r < 0)
 		return r;
 	/*

@@ -12,11 +12,16 @@
  *          IPC_NOTES_MAX of them at a time and takes nothing from them but "replace", "idle" and
  *          which layers to show. A hostile worker can have itself replaced.
  *
+ * ended    worker to broker, a pipe: a byte for each connection that has ended. The broker reads it
+ *          when it counts, a bounded number at a time, and believes no more than it passed on. A
+ *          hostile worker can have too many or too few of its own clients' connections counted.
+ *
  * audit    worker to log process, a pipe of struct ipc_record, each at most PIPE_BUF and so whole.
  *          The broker holds the reading end for the log process and never reads it. What a record
  *          says of a peer is not believed: the log process stamps it from what the broker told it.
  *
- * log      broker to log process, SOCK_SEQPACKET, one way, as control.
+ * log      broker to log process, SOCK_SEQPACKET, one way, as control. With the connections of admins,
+ *          which the log process answers: it has what only root may ask for, and can lie to root.
  *
  * image    the policy, sealed against writing, mapped read-only.
  *
@@ -34,8 +39,9 @@ enum ipc_descriptor {
 	IPC_CONTROL = 3, /* worker: control; log process: log */
 	IPC_NOTES = 4,
 	IPC_AUDIT = 5,
-	IPC_PAGE = 6,
-	IPC_IMAGE = 7, /* not in the refuser */
+	IPC_ENDED = 6,
+	IPC_PAGE = 7,
+	IPC_IMAGE = 8, /* not in the refuser */
 };
 
 /* The same for fdbroker-compile: memfds that it writes to and never maps. */
@@ -63,35 +69,48 @@ enum {
 };
 
 /*
- * The first message on a worker's control socket. Followed by n_groups gid_t and n_subjects
- * uint32_t.
+ * Who a worker serves. Followed by n_groups gid_t and n_subjects uint32_t, each ascending. Two are
+ * the same if all their bytes are.
  */
+struct ipc_identity {
+	uint32_t kind; /* enum ipc_kind */
+	/* File system ids of the worker: the peer's. */
+	uid_t uid;
+	gid_t gid;
+	uint32_t n_groups;
+	uint32_t n_subjects;
+};
+
+/* The first message on a worker's control socket. Followed by a struct ipc_identity. */
 struct ipc_setup {
-	uint32_t kind;     /* enum ipc_kind */
 	uint32_t required; /* layers without which the worker must not serve, broker/layers.h */
+	uint32_t worker;   /* number of the worker, for messages */
 	uint64_t generation;
-	uint32_t worker; /* number of the worker, for messages */
 	/*
 	 * Real, effective and saved ids of the worker; -1: it keeps those that it was started with.
 	 */
 	uid_t own_uid;
 	gid_t own_gid;
-	/* File system ids: the peer's. */
-	uid_t peer_uid;
-	gid_t peer_gid;
-	uint32_t n_groups;
-	uint32_t n_subjects;
-	uint32_t reserved;
 };
 
-/* One connection, with its socket as the only descriptor. */
+/*
+ * One connection, with its socket as the only descriptor. Followed by the system unit that the peer
+ * is in, with a NUL; empty: none, or nobody asked.
+ */
 struct ipc_connection {
 	uint64_t number;     /* of the connection, for the audit */
 	uint64_t generation; /* of the policy that sent it here, be it to the refuser */
+	struct ucred peer;   /* SO_PEERCRED of the connection */
+	uid_t account;       /* whom it counts for: the peer, or the owner of its range of ids */
 	uint32_t refusal;    /* 0: serve; else the errno value to answer every request with */
+	uint32_t asked;      /* enum policy_asks: what the broker wanted to know of the peer */
+	uint32_t may_hold;   /* not 0: descriptors may have been sent to it (broker/armed.h) */
 	uint32_t reserved;
-	struct ucred peer; /* SO_PEERCRED of the connection */
-	uint32_t reserved2;
+};
+
+enum {
+	IPC_UNIT_MAX = 256, /* with its NUL */
+	IPC_CONNECTION_MAX = sizeof(struct ipc_connection) + IPC_UNIT_MAX,
 };
 
 enum ipc_note {
@@ -104,10 +123,15 @@ enum {
 	IPC_NOTES_MAX = 64,
 };
 
-/* Broker to log process. A worker's message carries the reading end of its audit pipe. */
+/*
+ * Broker to log process. IPC_LOG_WORKER carries the reading end of the worker's audit pipe.
+ * IPC_LOG_STATUS is a struct ipc_status with an admin's connection and, after the first load, the
+ * file with the compiler's messages.
+ */
 enum ipc_log_kind {
 	IPC_LOG_WORKER = 1,
 	IPC_LOG_CONNECTION = 2,
+	IPC_LOG_STATUS = 3,
 };
 
 struct ipc_log {
@@ -117,6 +141,51 @@ struct ipc_log {
 	uint64_t generation; /* of the policy by which the worker, or the connection, was chosen */
 	struct ucred peer; /* of the connection; IPC_LOG_WORKER: pid 0 and whom the worker serves */
 	uint32_t reserved;
+};
+
+enum ipc_worker_state {
+	IPC_WORKER_FREE = 0,
+	IPC_WORKER_STARTING,
+	IPC_WORKER_READY,
+	IPC_WORKER_FINISHING,
+	IPC_WORKER_FAILED, /* ended before it was ready: the identity waits a while for the next */
+};
+
+/* What may be known of a worker. */
+struct ipc_worker {
+	uint32_t number;
+	pid_t pid;
+	uint32_t kind;  /* enum ipc_kind */
+	uint32_t state; /* enum ipc_worker_state */
+	uid_t uid;      /* whom it serves */
+	gid_t gid;
+	uid_t account;
+	uint32_t layers;
+	uint64_t generation;
+	uint64_t passed; /* connections */
+	uint64_t open;   /* of them, as far as it has said */
+	int64_t started; /* milliseconds, CLOCK_MONOTONIC */
+};
+
+/* Followed by n_workers struct ipc_worker. */
+struct ipc_status {
+	uint32_t kind; /* IPC_LOG_STATUS */
+	pid_t pid;     /* of the broker */
+	uid_t uid;
+	uint32_t layers;
+	uint64_t generation;
+	uint64_t rules;
+	uint64_t accepted, refused;
+	uint64_t loads; /* that ended */
+	int64_t load_time;
+	uint32_t load_ok, load_busy;
+	uint32_t n_workers;
+	uint32_t reserved;
+};
+
+enum {
+	IPC_WORKERS_MAX = 256,
+	IPC_STATUS_MAX = sizeof(struct ipc_status) + IPC_WORKERS_MAX * sizeof(struct ipc_worker),
 };
 
 enum {

@@ -9,6 +9,7 @@
 #include "except.h"
 #include "json.h"
 #include "object.h"
+#include "subject.h"
 #include "text.h"
 
 enum {
@@ -47,7 +48,8 @@ suggest(const struct ask *ask, struct answer *answer)
 		return;
 	rule = cli_format("allow %s %s %s", ask->who_text, policy_verbs_text(answer->verbs, text),
 			  pattern);
-	answer->refused = rules_refused(rule);
+	answer->refused =
+		subject_is_overflow(ask) ? cli_format("%s", SUBJECT_OVERFLOW) : rules_refused(rule);
 	if (answer->refused)
 		return;
 	answer->suggestion = rule;

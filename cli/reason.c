@@ -15,8 +15,11 @@ who_reason(struct ask *ask, uint32_t rule)
 	const struct policy_image *image = ask->rules.image;
 	uint32_t subject = subject_of(ask, rule);
 	size_t least = subject_lacks(ask, rule), alternatives = 0, shown = 0;
-	char *text = cli_format("this peer is not");
+	char *text;
 
+	if (ask->who.peer.has_uid && ask->who.peer.uid == POLICY_OVERFLOW_ID)
+		return cli_format("%s", SUBJECT_OVERFLOW);
+	text = cli_format("this peer is not");
 	for (uint32_t i = 0; i < image_count(image, SECTION_CONJUNCTIONS); i++) {
 		const struct image_conjunction *c = &image->conjunctions[i];
 		_cleanup_free_ char *lacks = NULL, *before = NULL;

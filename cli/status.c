@@ -167,8 +167,8 @@ print_layers(const json_t *status)
 /* --- workers --------------------------------------------------------------------------- */
 
 enum {
-	COLUMNS = 9,
-	STATE = 6,
+	COLUMNS = 11,
+	STATE = 7,
 };
 
 static const struct {
@@ -180,10 +180,12 @@ static const struct {
 	{"KIND", "kind", true},
 	{"UID", "uid"},
 	{"GID", "gid"},
+	{"ACCOUNT", "account"},
 	{"GENERATION", "generation"},
 	{"STATE", "state", true},
 	{"AGE", "age"},
 	{"CONNECTIONS", "connections"},
+	{"OPEN", "open"},
 };
 
 static char *

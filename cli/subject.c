@@ -8,6 +8,19 @@
 #include "policy/reach.h"
 #include "text.h"
 
+bool
+subject_is_overflow(const struct ask *ask)
+{
+	const struct who *who = &ask->who;
+
+	if (who->peer.has_uid && who->peer.uid == POLICY_OVERFLOW_ID)
+		return true;
+	for (size_t i = 0; !who->groups_system && i < who->peer.n_groups; i++)
+		if (who->groups[i] == POLICY_OVERFLOW_ID)
+			return true;
+	return false;
+}
+
 static int
 note_subject(void *context, const struct policy_prefix *prefix, const struct image_entry *entry)
 {

@@ -5,6 +5,13 @@
 #include "ask.h"
 #include "policy/format.h"
 
+/* What is said of a peer that no rule can be for. */
+#define SUBJECT_OVERFLOW                                                                           \
+	"no rule can match 65534, which the kernel says for every id that has no number here"
+
+/* Is the peer of that uid, or named with that group? */
+bool subject_is_overflow(const struct ask *ask);
+
 /* IMAGE_NONE: the rule has no pattern left. */
 uint32_t subject_of(struct ask *ask, uint32_t rule);
 

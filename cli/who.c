@@ -233,6 +233,8 @@ who_say(const struct who *who)
 	if (who->unit)
 		cli_error("this version of the broker does not ask for units: a rule with 'unit:' "
 			  "matches nobody there");
+	if (who->peer.has_uid && who->peer.uid == POLICY_OVERFLOW_ID)
+		cli_error("uid %u: no rule matches it, not even one for 'any'", who->peer.uid);
 	if (who->peer.has_uid && who->peer.uid == 0)
 		cli_error("uid 0 is judged by the rules like any other, nothing special applies");
 }

@@ -86,7 +86,8 @@
 	X(79, NOTE, ABSENT, "this rule begins with what does not exist: %")                        \
 	X(80, WARNING, CROWDED, "decisions in % may be given up, and then deny")                   \
 	X(81, ERROR, SUBJECTS, "the rules say more than 1024 different things of this peer")       \
-	X(82, NOTE, REPLACED, "not read: %")
+	X(82, NOTE, REPLACED, "not read: %")                                                       \
+	X(83, WARNING, OVERFLOW, "% CAN NEVER MATCH")
 
 enum policy_code {
 #define X(number, severity, name, message) POLICY_CODE_##name = number,

@@ -21,6 +21,8 @@ in_group(const struct policy_peer *peer, bool sorted, gid_t gid)
 {
 	size_t low = 0, high = peer->n_groups;
 
+	if (gid == POLICY_OVERFLOW_ID)
+		return false;
 	if (peer->has_gid && peer->gid == gid)
 		return true;
 	for (size_t i = 0; i < peer->n_groups && !sorted; i++)
@@ -52,7 +54,7 @@ atom_holds(const struct policy_image *image, const struct image_atom *atom,
 
 	switch (atom->kind) {
 	case POLICY_ATOM_USER:
-		return peer->has_uid && peer->uid == atom->value;
+		return peer->has_uid && peer->uid == atom->value && peer->uid != POLICY_OVERFLOW_ID;
 	case POLICY_ATOM_GROUP:
 		return in_group(peer, sorted, atom->value);
 	case POLICY_ATOM_UNIT:
@@ -153,8 +155,13 @@ policy_subjects(const struct policy_image *image, const struct policy_peer *peer
 		size_t max, size_t *ret_n)
 {
 	struct found found = {ids, 0, max, are_sorted(peer)};
-	int r = add_anchored(image, peer, POLICY_ATOM_ANY, 0, &found);
+	int r;
 
+	if (peer->has_uid && peer->uid == POLICY_OVERFLOW_ID) {
+		*ret_n = 0;
+		return 0;
+	}
+	r = add_anchored(image, peer, POLICY_ATOM_ANY, 0, &found);
 	if (r == 0 && peer->has_uid)
 		r = add_anchored(image, peer, POLICY_ATOM_USER, peer->uid, &found);
 	if (r == 0 && peer->has_gid)

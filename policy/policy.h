@@ -47,6 +47,15 @@ enum {
 	POLICY_PREFIXES_MAX = 256,   /* literal prefixes that one identity may reach */
 };
 
+enum {
+	/*
+	 * What the kernel says for an id that has no number here, such as one of another user
+	 * namespace: nobody's in particular. A peer of that uid is no subject, not even `any`; that
+	 * gid is no group.
+	 */
+	POLICY_OVERFLOW_ID = 65534,
+};
+
 /* No rule decided: the default, which denies. */
 #define POLICY_NO_RULE UINT32_MAX
 
@@ -98,9 +107,20 @@ enum policy_asks {
 };
 unsigned policy_asks(const struct policy_image *image);
 
+enum {
+	POLICY_UNIT_MAX = 256, /* bytes of the name of a unit, with a NUL */
+};
+
+/*
+ * The system unit of a process: cgroups is all of its /proc/PID/cgroup, of which a user may have
+ * written a part. False: it is in none, or the text is not what the kernel writes.
+ */
+bool policy_unit_of(const char *cgroups, size_t size, char ret_unit[POLICY_UNIT_MAX]);
+
 /*
  * The subjects (image-wide numbers, ascending) that the peer matches; a subject is all that one
- * rule says of who. ids: room for max. -E2BIG when there are more than max.
+ * rule says of who; a peer of uid POLICY_OVERFLOW_ID is none. ids: room for max. -E2BIG when there
+ * are more than max.
  */
 int policy_subjects(const struct policy_image *image, const struct policy_peer *peer, uint32_t *ids,
 		    size_t max, size_t *ret_n);

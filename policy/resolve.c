@@ -105,11 +105,26 @@ report_subject(struct policy_resolver *r, const struct policy_place *place,
 				  n, atom->text, n, atom->text, n, atom->text);
 }
 
+static void
+report_overflow(struct policy_resolver *r, const struct policy_place *place,
+		const struct policy_ast_atom *atom)
+{
+	char what[128];
+
+	snprintf(what, sizeof(what), "%s '%.*s'", policy_atom_name(atom->kind),
+		 (int)(atom->length < 80 ? atom->length : 80), atom->text);
+	policy_report_add(r->report, POLICY_CODE_OVERFLOW, place, atom->span, what,
+			  "the kernel says %d for every id that has no number here, so no peer "
+			  "with it is known; use an account with an id of its own",
+			  POLICY_OVERFLOW_ID);
+}
+
 int
 policy_resolve_atoms(struct policy_resolver *r, const struct policy_place *place,
 		     struct policy_range conjunctions, enum policy_code unknown, const char *why)
 {
 	struct policy_ast *ast = r->ast;
+	bool is_peer = unknown == POLICY_CODE_PEER_UNKNOWN;
 
 	for (uint32_t i = conjunctions.first; i < conjunctions.first + conjunctions.n; i++) {
 		struct policy_ast_conjunction *c = &ast->conjunctions.items[i];
@@ -127,14 +142,19 @@ policy_resolve_atoms(struct policy_resolver *r, const struct policy_place *place
 				else
 					report_subject(r, place, atom);
 			}
-			if ((atom->kind != POLICY_ATOM_USER && atom->kind != POLICY_ATOM_GROUP) ||
-			    atom->is_id)
+			if (atom->kind != POLICY_ATOM_USER && atom->kind != POLICY_ATOM_GROUP)
 				continue;
-			result = look_up(r, atom->kind, atom->text, atom->length, &atom->id);
+			result = atom->is_id ? 0
+					     : look_up(r, atom->kind, atom->text, atom->length,
+						       &atom->id);
 			if (result < 0)
 				return result;
-			if (atom->id != POLICY_NO_ID)
+			if (atom->is_id || atom->id != POLICY_NO_ID) {
+				/* An expectation may be about such a peer. */
+				if (atom->id == POLICY_OVERFLOW_ID && !is_peer)
+					report_overflow(r, place, atom);
 				continue;
+			}
 			c->inert = true;
 			if (unknown != 0 && !was_said(r, place, atom))
 				policy_report_unknown(r, place, atom, unknown, why);

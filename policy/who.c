@@ -84,26 +84,6 @@ parse_account(struct who *w, struct policy_ast_atom *atom)
 }
 
 static bool
-is_unit_byte(char c)
-{
-	switch (c) {
-	case 'a' ... 'z':
-	case 'A' ... 'Z':
-	case '0' ... '9':
-	case ':':
-	case '-':
-	case '_':
-	case '.':
-	case '\\':
-	case '@':
-	case '*':
-		return true;
-	default:
-		return false;
-	}
-}
-
-static bool
 has_unit_suffix(const char *text, uint32_t length)
 {
 	static const char *const suffixes[] = {".service", ".scope",  ".socket", ".timer",
@@ -131,7 +111,7 @@ parse_unit(struct who *w, struct policy_ast_atom *atom)
 	if (length > VALUE_MAX_BYTES)
 		help = "the name of a unit has at most 255 bytes";
 	for (uint32_t i = 0; !help && i < length; i++) {
-		if (!is_unit_byte(text[i]))
+		if (text[i] != '*' && !policy_is_unit_byte(text[i]))
 			help = "letters, digits and any of ':-_.\\@' make the name of a unit; "
 			       "'*' stands for any of them";
 		else if (text[i] == '*' && i > 0 && text[i - 1] == '*')

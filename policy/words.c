@@ -209,3 +209,22 @@ policy_verbs_text(unsigned verbs, char *buffer)
 	}
 	return buffer;
 }
+
+bool
+policy_is_unit_byte(char c)
+{
+	switch (c) {
+	case 'a' ... 'z':
+	case 'A' ... 'Z':
+	case '0' ... '9':
+	case ':':
+	case '-':
+	case '_':
+	case '.':
+	case '\\':
+	case '@':
+		return true;
+	default:
+		return false;
+	}
+}

@@ -56,6 +56,9 @@ unsigned policy_verbs_covered(enum policy_verdict verdict, unsigned verbs);
 /* What such an atom is called before its colon: "user". */
 const char *policy_atom_name(enum policy_atom_kind kind);
 
+/* May the name of a unit hold it? */
+bool policy_is_unit_byte(char c);
+
 /* A name of a set, subject or rule: a letter, then letters, digits, `_` and `-`; at most 64. */
 bool policy_is_name(const char *name, size_t length);
 

@@ -8,25 +8,30 @@
  */
 #pragma once
 
+#include <err.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "broker/clock.h"
 #include "broker/ipc.h"
 #include "policy/policy.h"
 
 enum {
 	OPTIONS_POLICY_MAX = 16,
-	WORKERS_MAX = 256,
 	WORKERS_PER_IDENTITY = 4, /* one, and three more while that one does not take connections */
-	FINISH_MS = 2000,         /* for a worker that was told to finish */
+	/* Of an account. One user can be thousands of uids and sets of groups. */
+	WORKERS_PER_ACCOUNT = 32,
+	CONNECTIONS_PER_ACCOUNT = 4096, /* at workers of its own */
+	FINISH_MS = 2000,               /* for a worker that was told to finish */
 	COMPILE_MS = 10000,
-	RESTART_MS = 1000, /* between two starts of the same helper */
-	PAUSE_MS = 100,    /* when there is no descriptor for a connection */
+	RESTART_MS = 1000,    /* between two starts of the same helper */
+	ENDED_AT_ONCE = 4096, /* ends of connections that one look at a worker takes in */
+	SPAWN_LOWEST = 9,     /* of our descriptors: below are those that helpers are given */
+	PAUSE_MS = 100,       /* when there is no descriptor for a connection */
 	NOTES_PER_SECOND = 10,
-	MESSAGES_MAX = 32768, /* bytes of the compiler's messages that status shows */
 };
 
 /* The command line. */
@@ -47,41 +52,40 @@ enum helper {
 	N_HELPERS,
 };
 
-/* Who a worker serves. Compared as a whole; the arrays are ascending. */
-struct identity {
-	enum ipc_kind kind;
-	uid_t uid;
-	gid_t gid;
-	uint32_t n_groups;
-	uint32_t n_subjects;
-	gid_t groups[IPC_GROUPS_MAX];
-	uint32_t subjects[POLICY_SUBJECTS_MAX];
+/* Until the image knows the ranges of /etc/subuid. */
+#define policy_account(image, uid) ((void)(image), (uid))
+
+/* What the kernel says of a peer, beside what makes its identity. */
+struct peer {
+	struct ucred credentials;
+	uid_t account; /* whom it counts for */
+	char unit[POLICY_UNIT_MAX];
 };
 
-enum worker_state {
-	WORKER_FREE = 0,
-	WORKER_STARTING,
-	WORKER_READY,
-	WORKER_FINISHING,
-	WORKER_FAILED, /* ended before it was ready: the identity waits a while for the next */
+/* Who a worker serves. */
+struct identity {
+	struct ipc_identity head;
+	uint32_t ids[IPC_GROUPS_MAX + POLICY_SUBJECTS_MAX];
 };
+
+/* Bytes that are in use; the rest is never touched. */
+static inline size_t
+identity_size(const struct identity *identity)
+{
+	return sizeof(identity->head) +
+	       (identity->head.n_groups + identity->head.n_subjects) * sizeof(identity->ids[0]);
+}
 
 struct worker {
-	enum worker_state state;
-	pid_t pid;
-	uint32_t number;
+	struct ipc_worker shown;
 	bool told; /* the log process knows its pipe */
-	uint32_t layers;
 	int control;
 	int notes;
-	int audit; /* reading end, kept for a log process that has to be started again */
-	uint64_t generation;
-	uint64_t connections;
-	int64_t started;     /* milliseconds */
+	int ended;
+	int audit;           /* reading end, kept for a log process that has to be started again */
 	int64_t deadline;    /* 0, or when it is told to finish, or killed if it was told */
 	int64_t notes_since; /* start of the second that notes_count counts in */
 	unsigned notes_count;
-	struct identity identity;
 };
 
 struct load {
@@ -89,12 +93,12 @@ struct load {
 	int image;
 	int messages;
 	int64_t deadline;
-	bool again;           /* asked for while one ran */
-	unsigned long serial; /* loads that ended */
+	bool again;     /* asked for while one ran */
+	uint64_t ended; /* loads */
+	/* Of the one that ended last: */
 	bool ok;
-	int64_t time; /* seconds since the epoch */
-	size_t n_text;
-	char text[MESSAGES_MAX];
+	int64_t time;       /* seconds since the epoch */
+	int shown_messages; /* -1: there are none */
 };
 
 struct broker {
@@ -124,7 +128,8 @@ struct broker {
 	uint64_t accepted, refused;
 	uint32_t last_worker, running; /* number of the newest worker; how many there are */
 	struct worker *refuser;
-	struct worker workers[WORKERS_MAX];
+	struct worker workers[IPC_WORKERS_MAX];
+	struct identity identities[IPC_WORKERS_MAX]; /* of the workers, apart: they are large */
 };
 
 /* What epoll tells of: the kind above, the number of the worker below. */
@@ -152,10 +157,8 @@ close_fd(int *fd)
 
 /* --- main.c ------------------------------------------------------------------------------ */
 
-int64_t now_ms(void);                         /* CLOCK_MONOTONIC */
 void wake_at(struct broker *b, int64_t when); /* call each x_tick() by then */
 int watch(struct broker *b, int fd, uint64_t event);
-void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* --- options.c --------------------------------------------------------------------------- */
 
@@ -169,6 +172,11 @@ int listen_start(struct broker *b);
 void listen_stop(struct broker *b);
 void listen_pause(struct broker *b); /* no descriptor left: do not spin */
 void listen_resume(struct broker *b);
+/*
+ * See to it that no descriptors can be sent to a connection. False: some may have been: the kernel
+ * has no such option, or it was not set yet on the listener when the client connected.
+ */
+bool listen_close_rights(int fd);
 
 /* --- peer.c ------------------------------------------------------------------------------ */
 
@@ -176,31 +184,37 @@ void listen_resume(struct broker *b);
  * Who is at the other end, by the kernel's word. Returns 0, or the errno value that the refuser is
  * to answer with. ret_peer is set in either case.
  */
-int peer_identify(const struct broker *b, int fd, struct ucred *ret_peer,
-		  struct identity *ret_identity);
+int peer_identify(struct broker *b, int fd, struct peer *ret_peer, struct identity *ret_identity);
 
 /* What only `any` rules give, for the image in force. */
 void peer_find_any(struct broker *b);
 
 /* --- spawn.c ----------------------------------------------------------------------------- */
 
-/* A helper with fds as its descriptors from 3 on and no environment. It dies with the broker. */
-struct spawn {
-	enum helper helper;
-	const int *fds;
-	size_t n_fds;
-	char *const *argv;
-};
+/*
+ * A helper with fds as its descriptors from 3 on and no environment. It dies with the broker.
+ * Returns its pid or a negative errno value.
+ */
 int spawn_open_helpers(struct broker *b);
-int spawn_helper(const struct broker *b, const struct spawn *spawn, pid_t *ret_pid);
+pid_t spawn_helper(const struct broker *b, enum helper helper, const int *fds, size_t n_fds,
+		   char *const *argv);
 
 /* --- workers.c --------------------------------------------------------------------------- */
 
-/* Pass a connection on to the worker of that identity, new or not. 0 or an errno value. */
-int workers_pass(struct broker *b, const struct identity *identity, int fd,
-		 const struct ipc_connection *what);
-/* Have the refuser answer this one; closes nothing. */
-void workers_refuse(struct broker *b, int fd, struct ipc_connection *what, int error);
+/* A connection on its way to a worker, which gets a descriptor of its own. */
+struct passing {
+	int fd;
+	struct ipc_connection what;
+	const char *unit;
+};
+
+/* Pass it on to the worker of that identity, new or not. 0 or an errno value. */
+int workers_pass(struct broker *b, const struct identity *identity, const struct passing *passing);
+/* Have the refuser answer it. */
+void workers_refuse(struct broker *b, struct passing *passing, int error);
+/* Connections that a worker has open, and those of an account at workers of its own. */
+uint64_t worker_open(struct worker *worker);
+uint64_t workers_open(struct broker *b, uid_t account);
 int workers_start_refuser(struct broker *b);
 void workers_note(struct broker *b, uint32_t index); /* read what that one noted */
 /* Tell all to answer what is queued and to end. */
@@ -222,11 +236,8 @@ bool logger_reap(struct broker *b, pid_t pid, int status);
 void logger_tick(struct broker *b, int64_t now);
 /* Who is behind that worker (connection NULL), or behind that connection of it. */
 void logger_tell(struct broker *b, struct worker *worker, const struct ipc_connection *connection);
-
-/* --- status.c ---------------------------------------------------------------------------- */
-
 /* Answer every admin that waits: the status as JSON, then end of file. */
-void status_serve(struct broker *b);
+void logger_serve_admins(struct broker *b);
 
 /* --- notify.c ---------------------------------------------------------------------------- */
 

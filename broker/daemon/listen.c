@@ -40,6 +40,15 @@ option_of(int fd, int option)
 	return getsockopt(fd, SOL_SOCKET, option, &value, &size) < 0 ? -1 : value;
 }
 
+bool
+listen_close_rights(int fd)
+{
+	if (option_of(fd, SO_PASSRIGHTS) == 0)
+		return true;
+	(void)set_options(fd);
+	return false;
+}
+
 /* The one socket that a .socket unit passes (sd_listen_fds(3)), -ENOENT, or -ECANCELED. */
 static int
 take_over(void)
@@ -53,8 +62,8 @@ take_over(void)
 	    option_of(fd, SO_TYPE) == SOCK_SEQPACKET && option_of(fd, SO_ACCEPTCONN) == 1 &&
 	    fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && set_options(fd) == 0)
 		return fd;
-	say("what the service manager passed is not one listening SOCK_SEQPACKET socket: see "
-	    "ListenSequentialPacket= in systemd.socket(5)");
+	warnx("what the service manager passed is not one listening SOCK_SEQPACKET socket: see "
+	      "ListenSequentialPacket= in systemd.socket(5)");
 	return -ECANCELED;
 }
 
@@ -68,7 +77,7 @@ remove_stale(const char *path, const struct sockaddr_un *address, int type)
 	if (lstat(path, &status) < 0)
 		return 0; /* what bind(2) says of it is clearer */
 	if (!S_ISSOCK(status.st_mode)) {
-		say("%s exists and is not a socket; remove it, or choose another path", path);
+		warnx("%s exists and is not a socket; remove it, or choose another path", path);
 		return -EEXIST;
 	}
 	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -78,7 +87,7 @@ remove_stale(const char *path, const struct sockaddr_un *address, int type)
 	close(fd);
 	if (r == -ECONNREFUSED && (unlink(path) == 0 || errno == ENOENT))
 		return 0;
-	say("%s is served by another process; stop that one first, or choose another path", path);
+	warnx("%s is served by another process; stop that one first, or choose another path", path);
 	return -EADDRINUSE;
 }
 
@@ -89,8 +98,8 @@ make_socket(const char *path, int type, mode_t mode)
 	int fd, r;
 
 	if (path[0] != '/' || strlen(path) >= sizeof(address.sun_path)) {
-		say("%s: the path of a socket begins with '/' and has at most %zu bytes", path,
-		    sizeof(address.sun_path) - 1);
+		warnx("%s: the path of a socket begins with '/' and has at most %zu bytes", path,
+		      sizeof(address.sun_path) - 1);
 		return -ECANCELED;
 	}
 	memcpy(address.sun_path, path, strlen(path) + 1);
@@ -102,7 +111,7 @@ make_socket(const char *path, int type, mode_t mode)
 	if (fd < 0 || set_options(fd) < 0 ||
 	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    listen(fd, BACKLOG) < 0) {
-		say("cannot listen on %s: %s", path, strerror(errno));
+		warnx("cannot listen on %s: %s", path, strerror(errno));
 		close_fd(&fd);
 	}
 	umask(077);

@@ -15,28 +15,27 @@
 
 #include "broker/daemon/daemon.h"
 
-static int
+static pid_t
 start_compiler(struct broker *b)
 {
 	const int fds[] = {b->load.image, b->load.messages};
 	char *argv[3 + OPTIONS_POLICY_MAX + 1] = {(char *)"fdbroker-compile", b->account[0],
 						  b->account[1]};
-	const struct spawn spawn = {.helper = HELPER_COMPILE, .fds = fds, .n_fds = 2, .argv = argv};
 
 	for (size_t i = 0; i < b->options.n_policy; i++)
 		argv[3 + i] = (char *)b->options.policy[i];
-	return spawn_helper(b, &spawn, &b->load.pid);
+	return spawn_helper(b, HELPER_COMPILE, fds, 2, argv);
 }
 
 static void
 ended(struct load *load)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	load->time = now.tv_sec;
-	load->serial++;
+	load->time = time(NULL);
+	load->ended++;
 	load->ok = false; /* until an image is in force */
+	close_fd(&load->shown_messages);
+	load->shown_messages = load->messages;
+	load->messages = -1;
 }
 
 void
@@ -54,14 +53,14 @@ load_begin(struct broker *b)
 	load->messages = memfd_create("fdbroker-messages", MFD_CLOEXEC);
 	r = load->image < 0 || load->messages < 0 ? -errno : start_compiler(b);
 	if (r < 0) {
-		load->n_text = (size_t)snprintf(load->text, sizeof(load->text),
-						"cannot compile the policy: %s\n", strerror(-r));
-		say("cannot compile the policy: %s", strerror(-r));
+		warnx("cannot compile the policy: %s", strerror(-r));
+		if (load->messages >= 0)
+			dprintf(load->messages, "cannot compile the policy: %s\n", strerror(-r));
 		close_fd(&load->image);
-		close_fd(&load->messages);
 		ended(load);
 		return;
 	}
+	load->pid = r;
 	load->deadline = now_ms() + COMPILE_MS;
 	wake_at(b, load->deadline);
 }
@@ -99,27 +98,24 @@ load_reap(struct broker *b, pid_t pid, int status)
 {
 	struct load *load = &b->load;
 	const char *kept = b->image ? "the policy in force stays" : "everything is denied";
-	ssize_t n;
 	int r;
 
 	if (pid != load->pid)
 		return false;
 	load->pid = 0;
 	ended(load);
-	n = pread(load->messages, load->text, sizeof(load->text), 0);
-	load->n_text = n < 0 ? 0 : (size_t)n;
-	close_fd(&load->messages);
 	if (status != 0) {
-		say("the policy did not load%s; %s",
-		    WIFSIGNALED(status) ? ": its compiler was killed" : "", kept);
+		warnx("the policy did not load%s; %s",
+		      WIFSIGNALED(status) ? ": its compiler was killed" : "", kept);
 	} else {
 		r = take_image(b);
 		load->ok = r == 0;
 		if (r == 0)
-			say("policy generation %llu is in force, number of rules: %u",
-			    (unsigned long long)b->generation, policy_image_rules(b->image));
+			warnx("policy generation %llu is in force, number of rules: %u",
+			      (unsigned long long)b->generation, policy_image_rules(b->image));
 		else
-			say("the policy compiler's image is refused (%s); %s", strerror(-r), kept);
+			warnx("the policy compiler's image is refused (%s); %s", strerror(-r),
+			      kept);
 	}
 	close_fd(&load->image);
 	if (load->again)
@@ -136,7 +132,7 @@ load_tick(struct broker *b, int64_t now)
 		wake_at(b, b->load.deadline);
 		return;
 	}
-	say("compiling the policy takes more than %d s", COMPILE_MS / 1000);
+	warnx("compiling the policy takes more than %d s", COMPILE_MS / 1000);
 	kill(b->load.pid, SIGKILL);
 	b->load.deadline = INT64_MAX;
 }

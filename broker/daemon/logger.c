@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs in: broker. Starts the log process and tells it who is behind each worker and connection. */
+/*
+ * Runs in: broker. Starts the log process, tells it who is behind each worker and connection, and has
+ * it answer admins. Reads nothing from them.
+ */
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -9,25 +12,27 @@
 int
 logger_start(struct broker *b)
 {
-	char *argv[] = {(char *)"fdbroker-log", b->account[0], b->account[1], NULL};
-	int pair[2], r;
+	char *argv[4 + OPTIONS_POLICY_MAX + 1] = {(char *)"fdbroker-log", b->account[0],
+						  b->account[1], (char *)b->options.socket};
+	int pair[2];
+	pid_t pid;
 
+	for (size_t i = 0; i < b->options.n_policy; i++)
+		argv[4 + i] = (char *)b->options.policy[i];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	shutdown(pair[0], SHUT_RD);
-	r = spawn_helper(
-		b, &(struct spawn){.helper = HELPER_LOG, .fds = &pair[1], .n_fds = 1, .argv = argv},
-		&b->log_pid);
+	pid = spawn_helper(b, HELPER_LOG, &pair[1], 1, argv);
 	close(pair[1]);
-	if (r < 0) {
+	if (pid < 0) {
 		close(pair[0]);
-		return r;
+		return pid;
 	}
+	b->log_pid = pid;
 	b->log = pair[0];
 	b->log_started = now_ms();
-	for (size_t i = 0; i < WORKERS_MAX; i++) {
-		/* Written only where there is one: the others stay untouched memory. */
-		if (b->workers[i].pid == 0)
+	for (size_t i = 0; i < IPC_WORKERS_MAX; i++) {
+		if (b->workers[i].shown.pid == 0)
 			continue;
 		b->workers[i].told = false;
 		logger_tell(b, &b->workers[i], NULL);
@@ -41,9 +46,7 @@ logger_reap(struct broker *b, pid_t pid, int status)
 	if (pid != b->log_pid)
 		return false;
 	if (!b->stopping)
-		say("the log process ended (wait status 0x%x) and is started again; records may be "
-		    "lost",
-		    status);
+		warnx("the log process ended (wait status 0x%x): records may be lost", status);
 	b->log_pid = 0;
 	close_fd(&b->log);
 	wake_at(b, b->log_started + RESTART_MS);
@@ -74,9 +77,9 @@ logger_tell(struct broker *b, struct worker *worker, const struct ipc_connection
 {
 	struct ipc_log what = {
 		.kind = IPC_LOG_WORKER,
-		.worker = worker->number,
-		.generation = worker->generation,
-		.peer = {.uid = worker->identity.uid, .gid = worker->identity.gid},
+		.worker = worker->shown.number,
+		.generation = worker->shown.generation,
+		.peer = {.uid = worker->shown.uid, .gid = worker->shown.gid},
 	};
 
 	if (!worker->told)
@@ -88,4 +91,46 @@ logger_tell(struct broker *b, struct worker *worker, const struct ipc_connection
 	what.generation = connection->generation;
 	what.peer = connection->peer;
 	(void)tell(b, &what, NULL);
+}
+
+static void
+send_status(struct broker *b, int fd)
+{
+	static struct ipc_worker workers[IPC_WORKERS_MAX];
+	const int fds[] = {fd, b->load.shown_messages};
+	struct ipc_status status = {
+		.kind = IPC_LOG_STATUS,
+		.pid = getpid(),
+		.uid = geteuid(),
+		.layers = b->layers,
+		.generation = b->generation,
+		.rules = b->image ? policy_image_rules(b->image) : 0,
+		.accepted = b->accepted,
+		.refused = b->refused,
+		.loads = b->load.ended,
+		.load_time = b->load.time,
+		.load_ok = b->load.ok,
+		.load_busy = b->load.pid > 0,
+	};
+	struct iovec iov[2] = {{&status, sizeof(status)}, {workers, 0}};
+
+	for (size_t i = 0; i < IPC_WORKERS_MAX; i++)
+		if (b->workers[i].shown.state != IPC_WORKER_FREE) {
+			(void)worker_open(&b->workers[i]);
+			workers[status.n_workers++] = b->workers[i].shown;
+		}
+	iov[1].iov_len = status.n_workers * sizeof(workers[0]);
+	/* Without a log process, or with one that does not keep up, there is no answer. */
+	(void)channel_send(b->log, iov, 2, fds, fds[1] < 0 ? 1 : 2, NULL, MSG_DONTWAIT);
+}
+
+void
+logger_serve_admins(struct broker *b)
+{
+	int fd;
+
+	while ((fd = accept4(b->admin, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+		send_status(b, fd);
+		close(fd);
+	}
 }

@@ -5,11 +5,9 @@
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -19,6 +17,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "broker/armed.h"
+#include "broker/caps.h"
 #include "broker/daemon/daemon.h"
 #include "broker/layers.h"
 #include "broker/sys.h"
@@ -30,15 +30,6 @@ enum {
 };
 
 static struct broker broker;
-
-int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void
 wake_at(struct broker *b, int64_t when)
@@ -55,18 +46,6 @@ watch(struct broker *b, int fd, uint64_t what)
 	return epoll_ctl(b->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-void
-say(const char *format, ...)
-{
-	char line[1024];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(line, sizeof(line), format, arguments);
-	va_end(arguments);
-	fprintf(stderr, "fdbrokerd: %s\n", line);
-}
-
 /* --- start ------------------------------------------------------------------------------- */
 
 /* The account of the helpers. Only root can give them another than its own. */
@@ -79,7 +58,7 @@ find_account(struct broker *b)
 	b->own_uid = b->own_gid = (uid_t)-1;
 	b->account[0][0] = b->account[1][0] = '-';
 	if (!b->is_root && b->options.user) {
-		say("only root can give the helpers another account: leave --user out");
+		warnx("only root can give the helpers another account: leave --user out");
 		return -ECANCELED;
 	}
 	if (!b->is_root)
@@ -88,11 +67,11 @@ find_account(struct broker *b)
 	if (!entry && !b->options.user) {
 		entry = getpwnam("nobody");
 		if (entry)
-			say("there is no account 'fdbroker': helpers run as 'nobody', which others "
-			    "may use too");
+			warnx("there is no account 'fdbroker': helpers run as 'nobody', as others "
+			      "may");
 	}
 	if (!entry || entry->pw_uid == 0 || entry->pw_gid == 0) {
-		say("account '%s' %s; see --user", name, entry ? "is root's" : "does not exist");
+		warnx("account '%s' %s; see --user", name, entry ? "is root's" : "does not exist");
 		return -ECANCELED;
 	}
 	b->own_uid = entry->pw_uid;
@@ -110,42 +89,19 @@ find_account(struct broker *b)
 static int
 limit_capabilities(struct broker *b)
 {
+	/*
+	 * Workers and helpers: their ids, their own bounding set. Workers: private mounts, an empty
+	 * root; the trees, and what they serve from them. The broker: ending workers, which run
+	 * under another uid.
+	 */
 	static const cap_value_t keep[] = {
-		/* Workers and helpers: their ids, their own bounding set. */
-		CAP_SETUID,
-		CAP_SETGID,
-		CAP_SETPCAP,
-		/*
-		 * Workers: private mounts, an empty root; the trees, and what they serve from them.
-		 */
-		CAP_SYS_ADMIN,
-		CAP_SYS_CHROOT,
-		CAP_DAC_READ_SEARCH,
-		CAP_DAC_OVERRIDE,
-		/* The broker: ending workers, which run under another uid. */
-		CAP_KILL,
+		CAP_SETUID,     CAP_SETGID,          CAP_SETPCAP,      CAP_SYS_ADMIN,
+		CAP_SYS_CHROOT, CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE, CAP_KILL,
 	};
-	cap_t caps = cap_get_proc();
-	int r = caps ? 0 : -errno;
+	const size_t n = sizeof(keep) / sizeof(keep[0]);
+	int r = b->is_root ? caps_bound(keep, n) : 0;
 
-	for (cap_value_t cap = 0; cap <= CAP_LAST_CAP && r == 0; cap++) {
-		bool kept = false;
-
-		for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++)
-			kept |= keep[i] == cap;
-		if (kept)
-			continue;
-		if (cap_set_flag(caps, CAP_PERMITTED, 1, &cap, CAP_CLEAR) < 0 ||
-		    cap_set_flag(caps, CAP_EFFECTIVE, 1, &cap, CAP_CLEAR) < 0 ||
-		    cap_set_flag(caps, CAP_INHERITABLE, 1, &cap, CAP_CLEAR) < 0 ||
-		    (b->is_root && cap_get_bound(cap) == 1 && cap_drop_bound(cap) < 0 &&
-		     errno != EPERM))
-			r = -errno;
-	}
-	if (r == 0 && cap_set_proc(caps) < 0)
-		r = -errno;
-	cap_free(caps);
-	return r;
+	return r < 0 && r != -EPERM ? r : caps_hold(keep, n);
 }
 
 static int
@@ -177,20 +133,23 @@ make_loop(struct broker *b)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGCHLD);
 	if (b->epoll < 0 || sigprocmask(SIG_BLOCK, &set, NULL) < 0 ||
-	    signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+	    signal(SIGPIPE, SIG_IGN) == SIG_ERR || armed_prepare() < 0)
 		return -errno;
 	b->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return b->signals < 0 ? -errno : watch(b, b->signals, EVENT(EVENT_SIGNALS, 0));
 }
 
-/* 0 to 2 exist from here on, and what was open in the one who started us reaches no helper. */
+/*
+ * 0 to 2 exist from here on, and what was open in the one who started us reaches no helper. What the
+ * helpers find at their start is put into the numbers below SPAWN_LOWEST: none of ours is there.
+ */
 static int
 tidy_descriptors(struct broker *b)
 {
 	struct rlimit files;
 
-	while ((b->null = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && b->null <= STDERR_FILENO)
-		(void)fcntl(b->null, F_SETFD, 0);
+	while ((b->null = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && b->null < SPAWN_LOWEST)
+		(void)fcntl(b->null, F_SETFD, b->null > STDERR_FILENO ? FD_CLOEXEC : 0);
 	if (b->null < 0 || sys_close_on_exec_from(STDERR_FILENO + 1) < 0 ||
 	    getrlimit(RLIMIT_NOFILE, &files) < 0)
 		return -errno;
@@ -206,14 +165,14 @@ find_layers(struct broker *b)
 
 	(void)poll(&wait, 1, FIRST_NOTE_MS);
 	workers_note(b, (uint32_t)(b->refuser - b->workers));
-	if (b->refuser->state != WORKER_READY) {
-		say("cannot start: the first worker did not; the lines above say why");
+	if (b->refuser->shown.state != IPC_WORKER_READY) {
+		warnx("cannot start: the first worker did not; the lines above say why");
 		return -ECANCELED;
 	}
-	b->layers = b->refuser->layers;
+	b->layers = b->refuser->shown.layers;
 	for (unsigned i = 0; i < n_layer_names; i++)
 		if (!(b->layers & layer_names[i].layer))
-			say("layer '%s' is off: %s", layer_names[i].name, layer_names[i].absent);
+			warnx("layer '%s' is off: %s", layer_names[i].name, layer_names[i].absent);
 	return 0;
 }
 
@@ -240,13 +199,13 @@ start(struct broker *b)
 	int r = 0;
 
 	b->is_root = geteuid() == 0;
-	b->image_fd = b->log = -1;
+	b->image_fd = b->log = b->load.shown_messages = -1;
 	memset(b->helpers, -1, sizeof(b->helpers));
 	b->wake = INT64_MAX;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && r == 0; i++) {
 		r = steps[i].take(b);
 		if (r < 0 && r != -ECANCELED)
-			say("cannot start: %s: %s", steps[i].name, strerror(-r));
+			warnx("cannot start: %s: %s", steps[i].name, strerror(-r));
 	}
 	return r;
 }
@@ -257,17 +216,23 @@ static void
 accept_one(struct broker *b, int fd)
 {
 	static struct identity identity;
-	struct ipc_connection what = {.number = ++b->accepted, .generation = b->generation};
-	const int off = 0;
-	int error;
+	static struct peer peer;
+	struct passing passing = {
+		.fd = fd,
+		.what = {.number = ++b->accepted,
+			 .generation = b->generation,
+			 .asked = b->image ? policy_asks(b->image) : 0,
+			 .may_hold = !listen_close_rights(fd)},
+		.unit = peer.unit,
+	};
+	int error = peer_identify(b, fd, &peer, &identity);
 
-	/* One that was queued before the listener's option was set still has the old one. */
-	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
-	error = peer_identify(b, fd, &what.peer, &identity);
+	passing.what.peer = peer.credentials;
+	passing.what.account = peer.account;
 	if (error == 0)
-		error = workers_pass(b, &identity, fd, &what);
+		error = workers_pass(b, &identity, &passing);
 	if (error != 0)
-		workers_refuse(b, fd, &what, error);
+		workers_refuse(b, &passing, error);
 	close(fd);
 }
 
@@ -281,7 +246,7 @@ accept_some(struct broker *b)
 			accept_one(b, fd);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
 			   errno == ENOBUFS) {
-			say("connections wait: %s", strerror(errno));
+			warnx("connections wait: %s", strerror(errno));
 			listen_pause(b);
 			return;
 		} else if (errno != ECONNABORTED && errno != EINTR) {
@@ -295,21 +260,21 @@ static void
 begin_accepting(struct broker *b)
 {
 	listen_resume(b);
-	say("listening on %s", b->options.socket);
+	warnx("listening on %s", b->options.socket);
 	notify("READY=1");
 }
 
 static void
 reap(struct broker *b)
 {
-	unsigned long loads = b->load.serial;
+	unsigned long loads = b->load.ended;
 	int status;
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		if (!workers_reap(b, pid, status) && !logger_reap(b, pid, status))
 			(void)load_reap(b, pid, status);
-	if (loads == 0 && b->load.serial > 0 && !b->stopping)
+	if (loads == 0 && b->load.ended > 0 && !b->stopping)
 		begin_accepting(b);
 }
 
@@ -371,13 +336,14 @@ turn(struct broker *b)
 	int n = epoll_wait(b->epoll, events, EVENTS, timeout(b));
 	bool connections = false;
 
+	armed_begin();
 	for (int i = 0; i < n; i++) {
 		switch (events[i].data.u64 >> 32) {
 		case EVENT_SIGNALS:
 			take_signals(b);
 			break;
 		case EVENT_ADMIN:
-			status_serve(b);
+			logger_serve_admins(b);
 			break;
 		case EVENT_NOTES:
 			workers_note(b, (uint32_t)events[i].data.u64);
@@ -394,6 +360,7 @@ turn(struct broker *b)
 	 */
 	if (connections && b->accepting)
 		accept_some(b);
+	armed_end();
 }
 
 int
@@ -409,7 +376,7 @@ main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	load_begin(b);
-	if (b->load.serial > 0)
+	if (b->load.ended > 0)
 		begin_accepting(b);
 	while (!b->stopping || b->running > 0)
 		turn(b);

@@ -70,11 +70,8 @@ options_parse(struct options *options, int argc, char **argv)
 	const struct argp argp = {
 		.options = entries,
 		.parser = parse,
-		.doc = "Open files for programs that may not, as the policy permits. It stays in "
-		       "the "
-		       "foreground.\vSIGHUP reloads the policy, SIGTERM finishes. See "
-		       "fdbrokerd(8), "
-		       "fdbroker.policy(5).",
+		.doc = "Open files for programs that may not. Stays in the foreground.\v"
+		       "SIGHUP reloads the policy, SIGTERM finishes. See fdbrokerd(8).",
 	};
 	char *admin = NULL;
 

@@ -24,8 +24,7 @@ static const char *const names[N_HELPERS] = {
 };
 
 enum {
-	FIRST = 3,   /* where a helper's own descriptors begin */
-	FDS_MAX = 8, /* more than any helper is given */
+	FIRST = 3, /* where a helper's own descriptors begin */
 };
 
 /* Open all programs of one directory: by descriptors, so that an upgrade never mixes versions. */
@@ -40,11 +39,9 @@ open_from(struct broker *b, const char *directory)
 		close_fd(&b->helpers[i]);
 		b->helpers[i] = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
 		if (b->helpers[i] >= 0 && fstat(b->helpers[i], &status) == 0 &&
-		    !S_ISREG(status.st_mode))
-			errno = EACCES;
-		else if (b->helpers[i] >= 0 && access(path, X_OK) == 0)
+		    S_ISREG(status.st_mode) && access(path, X_OK) == 0)
 			continue;
-		say("helper program %s cannot be used: %s; see --libexec", path, strerror(errno));
+		warnx("helper program %s cannot be used: %s; see --libexec", path, strerror(errno));
 		return -ECANCELED;
 	}
 	return 0;
@@ -67,62 +64,39 @@ spawn_open_helpers(struct broker *b)
 	return open_from(b, b->options.libexec ? b->options.libexec : FDBROKER_LIBEXEC);
 }
 
-/* The child has no other way to say why. */
-static void __attribute__((noreturn)) give_up(const struct spawn *spawn, const char *what)
-{
-	say("cannot start %s: %s: %s", names[spawn->helper], what, strerror(errno));
-	_exit(EXIT_FAILURE);
-}
-
-/* A copy above those that the helper is given, so that putting one in its place overwrites none. */
-static int
-lift(int fd, const struct spawn *spawn)
-{
-	int high = fcntl(fd, F_DUPFD_CLOEXEC, FIRST + (int)spawn->n_fds);
-
-	if (high < 0)
-		give_up(spawn, "descriptors");
-	return high;
-}
-
-/* In the child: become that program, or exit. */
-static void __attribute__((noreturn)) become(const struct broker *b, const struct spawn *spawn)
+/* In the child: become that program, or say why not and exit. */
+static void __attribute__((noreturn))
+become(const struct broker *b, enum helper helper, const int *fds, size_t n_fds, char *const *argv)
 {
 	char *const environment[] = {NULL};
-	int high[FDS_MAX], program, null;
 	sigset_t none;
+	int r = 0;
 
 	/*
 	 * They end when the broker ends them, not when a terminal or service manager signals all.
 	 */
 	if (signal(SIGINT, SIG_IGN) == SIG_ERR || signal(SIGTERM, SIG_IGN) == SIG_ERR ||
 	    signal(SIGHUP, SIG_IGN) == SIG_ERR)
-		give_up(spawn, "signals");
+		r = -1;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	program = lift(b->helpers[spawn->helper], spawn);
-	null = lift(b->null, spawn);
-	for (size_t i = 0; i < spawn->n_fds && i < FDS_MAX; i++)
-		high[i] = lift(spawn->fds[i], spawn);
-	for (size_t i = 0; i < spawn->n_fds; i++)
-		if (dup2(high[i], FIRST + (int)i) < 0)
-			give_up(spawn, "descriptors");
-	if (dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
-		give_up(spawn, "descriptors");
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	sys_execveat(program, spawn->argv, environment);
-	give_up(spawn, "exec");
+	for (size_t i = 0; i < n_fds && r >= 0; i++)
+		r = dup2(fds[i], FIRST + (int)i);
+	if (r >= 0 && dup2(b->null, STDIN_FILENO) >= 0 && dup2(b->null, STDOUT_FILENO) >= 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		sys_execveat(b->helpers[helper], argv, environment);
+	}
+	warn("cannot start %s", names[helper]);
+	_exit(EXIT_FAILURE);
 }
 
-int
-spawn_helper(const struct broker *b, const struct spawn *spawn, pid_t *ret_pid)
+pid_t
+spawn_helper(const struct broker *b, enum helper helper, const int *fds, size_t n_fds,
+	     char *const *argv)
 {
 	pid_t pid = fork();
 
-	if (pid < 0)
-		return -errno;
 	if (pid == 0)
-		become(b, spawn);
-	*ret_pid = pid;
-	return 0;
+		become(b, helper, fds, n_fds, argv);
+	return pid < 0 ? -errno : pid;
 }

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,33 +15,25 @@
 #include "broker/layers.h"
 #include "client-lib/channel.h"
 
-static bool
-same_identity(const struct identity *one, const struct identity *other)
-{
-	return one->kind == other->kind && one->uid == other->uid && one->gid == other->gid &&
-	       one->n_groups == other->n_groups && one->n_subjects == other->n_subjects &&
-	       memcmp(one->groups, other->groups, one->n_groups * sizeof(gid_t)) == 0 &&
-	       memcmp(one->subjects, other->subjects, one->n_subjects * sizeof(uint32_t)) == 0;
-}
-
 /* Tell a worker to answer what is queued and to exit; it has FINISH_MS for that. */
 static void
 finish(struct broker *b, struct worker *w)
 {
-	if (w->state == WORKER_FREE || w->state >= WORKER_FINISHING)
+	if (w->shown.state == IPC_WORKER_FREE || w->shown.state >= IPC_WORKER_FINISHING)
 		return;
-	w->state = WORKER_FINISHING;
+	w->shown.state = IPC_WORKER_FINISHING;
 	w->deadline = now_ms() + FINISH_MS;
 	wake_at(b, w->deadline);
 	close_fd(&w->control);
 }
 
 /* The worker's ends of its channels, until they have gone to the child. */
-enum { CONTROL, NOTES, AUDIT, N_CHANNELS };
+enum { CONTROL, NOTES, AUDIT, ENDED, N_CHANNELS };
 
 static int
 make_channels(struct worker *w, int ends[N_CHANNELS])
 {
+	int *const readers[] = {[NOTES] = &w->notes, [AUDIT] = &w->audit, [ENDED] = &w->ended};
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -50,65 +41,55 @@ make_channels(struct worker *w, int ends[N_CHANNELS])
 	w->control = pair[0];
 	ends[CONTROL] = pair[1];
 	/* One way, before anybody holds the other end. */
-	if (shutdown(w->control, SHUT_RD) < 0 || pipe2(pair, O_CLOEXEC | O_NONBLOCK) < 0)
+	if (shutdown(w->control, SHUT_RD) < 0)
 		return -errno;
-	w->notes = pair[0];
-	ends[NOTES] = pair[1];
-	if (pipe2(pair, O_CLOEXEC | O_NONBLOCK) < 0)
-		return -errno;
-	w->audit = pair[0];
-	ends[AUDIT] = pair[1];
+	for (int i = NOTES; i < N_CHANNELS; i++) {
+		if (pipe2(pair, O_CLOEXEC | O_NONBLOCK) < 0)
+			return -errno;
+		*readers[i] = pair[0];
+		ends[i] = pair[1];
+	}
 	return 0;
 }
 
 static int
-send_setup(const struct broker *b, const struct worker *w)
+send_setup(struct broker *b, const struct worker *w)
 {
-	const struct identity *identity = &w->identity;
+	struct identity *identity = &b->identities[w - b->workers];
 	struct ipc_setup setup = {
-		.kind = identity->kind,
 		.required = b->options.required,
-		.generation = w->generation,
-		.worker = w->number,
+		.worker = w->shown.number,
+		.generation = w->shown.generation,
 		.own_uid = b->own_uid,
 		.own_gid = b->own_gid,
-		.peer_uid = identity->uid,
-		.peer_gid = identity->gid,
-		.n_groups = identity->n_groups,
-		.n_subjects = identity->n_subjects,
 	};
-	struct iovec iov[3] = {
-		{&setup, sizeof(setup)},
-		{(void *)identity->groups, identity->n_groups * sizeof(gid_t)},
-		{(void *)identity->subjects, identity->n_subjects * sizeof(uint32_t)},
-	};
+	const struct iovec iov[2] = {{&setup, sizeof(setup)}, {identity, identity_size(identity)}};
 
-	return channel_send(w->control, iov, 3, NULL, 0, NULL, MSG_DONTWAIT);
+	return channel_send(w->control, iov, 2, NULL, 0, NULL, MSG_DONTWAIT);
 }
 
 static int
 launch(struct broker *b, struct worker *w, const int ends[N_CHANNELS])
 {
-	const int fds[] = {ends[CONTROL], ends[NOTES], ends[AUDIT], b->page_fd, b->image_fd};
+	const int fds[] = {ends[CONTROL], ends[NOTES], ends[AUDIT],
+			   ends[ENDED],   b->page_fd,  b->image_fd};
 	char title[64];
 	char *argv[] = {title, NULL};
-	struct spawn spawn = {
-		.helper = HELPER_WORKER,
-		.fds = fds,
-		.n_fds = w->identity.kind == IPC_REFUSER ? 4 : 5,
-		.argv = argv,
-	};
 	int r;
 
-	if (w->identity.kind == IPC_IDENTITY)
-		snprintf(title, sizeof(title), "fdbroker-worker: uid %u", w->identity.uid);
+	if (w->shown.kind == IPC_IDENTITY)
+		snprintf(title, sizeof(title), "fdbroker-worker: uid %u", w->shown.uid);
 	else
 		snprintf(title, sizeof(title), "fdbroker-worker: %s",
-			 w->identity.kind == IPC_ANY ? "any" : "refuser");
+			 w->shown.kind == IPC_ANY ? "any" : "refuser");
 	r = send_setup(b, w);
 	if (r == 0)
 		r = watch(b, w->notes, EVENT(EVENT_NOTES, w - b->workers));
-	return r < 0 ? r : spawn_helper(b, &spawn, &w->pid);
+	if (r < 0)
+		return r;
+	w->shown.pid =
+		spawn_helper(b, HELPER_WORKER, fds, w->shown.kind == IPC_REFUSER ? 5 : 6, argv);
+	return w->shown.pid < 0 ? w->shown.pid : 0;
 }
 
 static void
@@ -117,34 +98,34 @@ close_channels(struct worker *w)
 	close_fd(&w->control);
 	close_fd(&w->notes);
 	close_fd(&w->audit);
-}
-
-/* Only what is in use: the rest of the tables stays untouched memory. */
-static void
-copy_identity(struct identity *to, const struct identity *from)
-{
-	memcpy(to, from, offsetof(struct identity, groups));
-	memcpy(to->groups, from->groups, from->n_groups * sizeof(gid_t));
-	memcpy(to->subjects, from->subjects, from->n_subjects * sizeof(uint32_t));
+	close_fd(&w->ended);
 }
 
 /* A new worker in a free slot. */
 static int
-start(struct broker *b, const struct identity *identity, struct worker **ret_worker)
+start(struct broker *b, const struct identity *identity, uid_t account, struct worker **ret_worker)
 {
-	int ends[N_CHANNELS] = {-1, -1, -1}, r;
+	int ends[N_CHANNELS] = {-1, -1, -1, -1}, r;
 	struct worker *w = b->workers;
 
-	while (w < b->workers + WORKERS_MAX && w->state != WORKER_FREE)
+	while (w < b->workers + IPC_WORKERS_MAX && w->shown.state != IPC_WORKER_FREE)
 		w++;
-	if (w == b->workers + WORKERS_MAX)
+	if (w == b->workers + IPC_WORKERS_MAX)
 		return -EBUSY;
-	memset(w, 0, offsetof(struct worker, identity));
-	w->number = ++b->last_worker;
-	w->control = w->notes = w->audit = -1;
-	w->generation = b->generation;
-	w->started = now_ms();
-	copy_identity(&w->identity, identity);
+	*w = (struct worker){
+		.shown = {.number = ++b->last_worker,
+			  .kind = identity->head.kind,
+			  .uid = identity->head.uid,
+			  .gid = identity->head.gid,
+			  .account = account,
+			  .generation = b->generation,
+			  .started = now_ms()},
+		.control = -1,
+		.notes = -1,
+		.ended = -1,
+		.audit = -1,
+	};
+	memcpy(&b->identities[w - b->workers], identity, identity_size(identity));
 
 	r = make_channels(w, ends);
 	if (r == 0)
@@ -153,10 +134,10 @@ start(struct broker *b, const struct identity *identity, struct worker **ret_wor
 		close_fd(&ends[i]);
 	if (r < 0) {
 		close_channels(w);
-		say("cannot start a worker: %s", strerror(-r));
+		warnx("cannot start a worker: %s", strerror(-r));
 		return r;
 	}
-	w->state = WORKER_STARTING;
+	w->shown.state = IPC_WORKER_STARTING;
 	b->running++;
 	logger_tell(b, w, NULL);
 	*ret_worker = w;
@@ -164,74 +145,131 @@ start(struct broker *b, const struct identity *identity, struct worker **ret_wor
 }
 
 static int
-pass_to(struct broker *b, struct worker *w, int fd, const struct ipc_connection *what)
+pass_to(struct broker *b, struct worker *w, const struct passing *passing)
 {
-	struct iovec iov = {(void *)what, sizeof(*what)};
+	const struct iovec iov[2] = {{(void *)&passing->what, sizeof(passing->what)},
+				     {(void *)passing->unit, strlen(passing->unit) + 1}};
 	int r;
 
-	logger_tell(b, w, what);
-	r = channel_send(w->control, &iov, 1, &fd, 1, NULL, MSG_DONTWAIT);
-	if (r == 0)
-		w->connections++;
+	logger_tell(b, w, &passing->what);
+	r = channel_send(w->control, iov, 2, &passing->fd, 1, NULL, MSG_DONTWAIT);
+	if (r == 0) {
+		w->shown.passed++;
+		w->shown.open++;
+	}
 	return r;
 }
 
-int
-workers_pass(struct broker *b, const struct identity *identity, int fd,
-	     const struct ipc_connection *what)
+uint64_t
+worker_open(struct worker *w)
+{
+	char ended[ENDED_AT_ONCE];
+	ssize_t n = read(w->ended, ended, sizeof(ended));
+
+	/* What it says is believed as far as it can be true. */
+	if (n > 0)
+		w->shown.open -= (uint64_t)n < w->shown.open ? (uint64_t)n : w->shown.open;
+	return w->shown.open;
+}
+
+/* The workers of an account's own, and how many connections they have. */
+static unsigned
+count(struct broker *b, uid_t account, uint64_t *ret_open)
 {
 	unsigned n = 0;
-	struct worker *w = NULL;
-	int r;
 
-	for (size_t i = 0; i < WORKERS_MAX; i++) {
-		w = &b->workers[i];
-		if (w->state == WORKER_FREE || w->generation != b->generation ||
-		    !same_identity(&w->identity, identity))
+	*ret_open = 0;
+	for (size_t i = 0; i < IPC_WORKERS_MAX; i++) {
+		struct worker *w = &b->workers[i];
+
+		if (w->shown.state == IPC_WORKER_FREE || w->shown.kind != IPC_IDENTITY ||
+		    w->shown.account != account)
 			continue;
-		if (w->state == WORKER_FAILED)
-			return EBUSY;
+		*ret_open += worker_open(w);
 		n++;
-		if (w->state == WORKER_FINISHING)
+	}
+	return n;
+}
+
+uint64_t
+workers_open(struct broker *b, uid_t account)
+{
+	uint64_t open;
+
+	(void)count(b, account, &open);
+	return open;
+}
+
+/* To one that serves this identity already. -ENOENT: there should be one more. */
+static int
+pass_on(struct broker *b, const struct identity *identity, const struct passing *passing)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < IPC_WORKERS_MAX; i++) {
+		struct worker *w = &b->workers[i];
+		int r;
+
+		if (w->shown.state == IPC_WORKER_FREE || w->shown.generation != b->generation ||
+		    memcmp(&b->identities[i], identity, identity_size(identity)) != 0)
 			continue;
-		r = pass_to(b, w, fd, what);
+		if (w->shown.state == IPC_WORKER_FAILED)
+			return -EBUSY;
+		n++;
+		if (w->shown.state == IPC_WORKER_FINISHING)
+			continue;
+		r = pass_to(b, w, passing);
 		if (r == 0)
 			return 0;
 		/* Full: it hangs, and the next one may not. Gone: it is about to be reaped. */
 		if (r != -EAGAIN)
 			finish(b, w);
 	}
-	if (n >= WORKERS_PER_IDENTITY)
+	return n < WORKERS_PER_IDENTITY ? -ENOENT : -EBUSY;
+}
+
+int
+workers_pass(struct broker *b, const struct identity *identity, const struct passing *passing)
+{
+	struct worker *w = NULL;
+	uint64_t open;
+	int r = pass_on(b, identity, passing);
+
+	if (r != -ENOENT)
+		return -r;
+	if (identity->head.kind == IPC_IDENTITY &&
+	    count(b, passing->what.account, &open) >= WORKERS_PER_ACCOUNT)
 		return EBUSY;
-	r = start(b, identity, &w);
+	r = start(b, identity, passing->what.account, &w);
 	if (r == 0)
-		r = pass_to(b, w, fd, what);
+		r = pass_to(b, w, passing);
 	return r < 0 ? EBUSY : 0;
 }
 
 void
-workers_refuse(struct broker *b, int fd, struct ipc_connection *what, int error)
+workers_refuse(struct broker *b, struct passing *passing, int error)
 {
-	what->refusal = (uint32_t)error;
+	passing->what.refusal = (uint32_t)error;
 	b->refused++;
 	if (b->refuser)
-		(void)pass_to(b, b->refuser, fd, what);
+		(void)pass_to(b, b->refuser, passing);
 }
 
 int
 workers_start_refuser(struct broker *b)
 {
-	struct identity nobody = {.kind = IPC_REFUSER, .uid = b->own_uid, .gid = b->own_gid};
+	struct identity nobody = {
+		.head = {.kind = IPC_REFUSER, .uid = b->own_uid, .gid = b->own_gid}};
 
-	return start(b, &nobody, &b->refuser);
+	return start(b, &nobody, b->own_uid, &b->refuser);
 }
 
 static void
 kill_worker(struct worker *w, const char *why)
 {
-	say("worker %u (uid %u) is killed: %s", w->number, w->identity.uid, why);
-	kill(w->pid, SIGKILL);
-	w->state = WORKER_FINISHING;
+	warnx("worker %u (uid %u) is killed: %s", w->shown.number, w->shown.uid, why);
+	kill(w->shown.pid, SIGKILL);
+	w->shown.state = IPC_WORKER_FINISHING;
 	w->deadline = 0;
 }
 
@@ -239,14 +277,14 @@ static void
 take_note(struct broker *b, struct worker *w, unsigned char note)
 {
 	if (note & IPC_NOTE_LAYERS) {
-		if (w->state == WORKER_STARTING)
-			w->state = WORKER_READY;
-		w->layers = note & LAYERS_ALL;
+		if (w->shown.state == IPC_WORKER_STARTING)
+			w->shown.state = IPC_WORKER_READY;
+		w->shown.layers = note & LAYERS_ALL;
 	} else if (note == IPC_NOTE_IDLE) {
 		finish(b, w);
 	} else if (note == IPC_NOTE_REPLACE && w->deadline == 0) {
 		/* A file that is replaced all the time costs one worker a second. */
-		w->deadline = w->started + RESTART_MS;
+		w->deadline = w->shown.started + RESTART_MS;
 		wake_at(b, w->deadline);
 	}
 }
@@ -254,7 +292,7 @@ take_note(struct broker *b, struct worker *w, unsigned char note)
 void
 workers_note(struct broker *b, uint32_t index)
 {
-	struct worker *w = &b->workers[index % WORKERS_MAX];
+	struct worker *w = &b->workers[index % IPC_WORKERS_MAX];
 	unsigned char notes[IPC_NOTES_MAX];
 	int64_t now = now_ms();
 	ssize_t n;
@@ -285,7 +323,7 @@ workers_note(struct broker *b, uint32_t index)
 void
 workers_finish_all(struct broker *b, bool refuser_too)
 {
-	for (size_t i = 0; i < WORKERS_MAX; i++)
+	for (size_t i = 0; i < IPC_WORKERS_MAX; i++)
 		if (&b->workers[i] != b->refuser || refuser_too)
 			finish(b, &b->workers[i]);
 }
@@ -295,23 +333,24 @@ workers_reap(struct broker *b, pid_t pid, int status)
 {
 	struct worker *w = b->workers;
 
-	while (w < b->workers + WORKERS_MAX && w->pid != pid)
+	while (w < b->workers + IPC_WORKERS_MAX && w->shown.pid != pid)
 		w++;
-	if (w == b->workers + WORKERS_MAX)
+	if (w == b->workers + IPC_WORKERS_MAX)
 		return false;
-	if (WIFSIGNALED(status) && w->state != WORKER_FINISHING)
-		say("worker %u (uid %u) died of signal %d (%s)", w->number, w->identity.uid,
-		    WTERMSIG(status), strsignal(WTERMSIG(status)));
+	if (WIFSIGNALED(status) && w->shown.state != IPC_WORKER_FINISHING)
+		warnx("worker %u (uid %u) died of signal %d (%s)", w->shown.number, w->shown.uid,
+		      WTERMSIG(status), strsignal(WTERMSIG(status)));
 	close_channels(w);
 	/* What could not start now could not start again at once either. */
-	w->state = w->state == WORKER_STARTING ? WORKER_FAILED : WORKER_FREE;
-	w->pid = 0;
+	w->shown.state =
+		w->shown.state == IPC_WORKER_STARTING ? IPC_WORKER_FAILED : IPC_WORKER_FREE;
+	w->shown.pid = 0;
 	b->running--;
 	w->deadline = now_ms() + RESTART_MS;
 	wake_at(b, w->deadline);
 	if (w == b->refuser) {
 		b->refuser = NULL;
-		wake_at(b, w->started + RESTART_MS);
+		wake_at(b, w->shown.started + RESTART_MS);
 	}
 	return true;
 }
@@ -319,17 +358,17 @@ workers_reap(struct broker *b, pid_t pid, int status)
 void
 workers_tick(struct broker *b, int64_t now)
 {
-	for (size_t i = 0; i < WORKERS_MAX; i++) {
+	for (size_t i = 0; i < IPC_WORKERS_MAX; i++) {
 		struct worker *w = &b->workers[i];
 
-		if (w->state == WORKER_FREE || w->deadline == 0)
+		if (w->shown.state == IPC_WORKER_FREE || w->deadline == 0)
 			continue;
 		if (w->deadline > now)
 			wake_at(b, w->deadline);
-		else if (w->state == WORKER_FINISHING)
+		else if (w->shown.state == IPC_WORKER_FINISHING)
 			kill_worker(w, "it did not finish in time");
-		else if (w->state == WORKER_FAILED)
-			w->state = WORKER_FREE;
+		else if (w->shown.state == IPC_WORKER_FAILED)
+			w->shown.state = IPC_WORKER_FREE;
 		else
 			finish(b, w);
 	}

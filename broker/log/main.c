@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fdbroker-log: turns the records of workers into lines. Started by fdbrokerd, never by hand; owns
- * nothing. Trusts: the broker, who says which pipe belongs to which worker and who is behind a
+ * fdbroker-log: turns the records of workers into lines, and the broker's state into JSON for admins.
+ * Started by fdbrokerd, never by hand:
+ *
+ *     fdbroker-log UID GID SOCKET DIRECTORY...
+ *
+ * Owns nothing. Trusts: the broker, who says which pipe belongs to which worker and who is behind a
  * connection. Distrusts: workers. What a record says of a peer is not even part of it.
  */
 #include <errno.h>
@@ -20,6 +24,7 @@
 #include "broker/drop.h"
 #include "broker/filter.h"
 #include "broker/ipc.h"
+#include "broker/log/status.h"
 #include "client-lib/channel.h"
 
 enum {
@@ -50,6 +55,8 @@ static const struct filter_rule rules[] = {
 	{SCMP_SYS(epoll_ctl)},  {SCMP_SYS(restart_syscall)},
 	{SCMP_SYS(brk)},        {SCMP_SYS(mmap), FILTER_BITS_CLEAR, 2, PROT_EXEC},
 	{SCMP_SYS(munmap)},     {SCMP_SYS(exit_group)},
+	{SCMP_SYS(pread64)},    {SCMP_SYS(clock_gettime)},
+	{SCMP_SYS(getsockopt)}, {SCMP_SYS(setsockopt), FILTER_EQUAL, 2, SO_SNDBUF},
 };
 
 /* Append bytes so that no name can end a line, a quote, or speak to a terminal. */
@@ -272,39 +279,51 @@ static void __attribute__((noreturn)) finish(void)
 	_exit(EXIT_SUCCESS);
 }
 
+static struct status_fixed fixed;
+
+/* What the broker says of a worker or of a connection. Takes the descriptors. */
+static void
+hear(const void *message, size_t size, int *fds, size_t n_fds)
+{
+	struct ipc_log what = {};
+
+	memcpy(&what, message, size < sizeof(what) ? size : sizeof(what));
+	if (what.kind == IPC_LOG_WORKER && n_fds == 1) {
+		add_source(&what, fds[0]);
+		return;
+	}
+	if (what.kind == IPC_LOG_STATUS && n_fds > 0)
+		status_write(&fixed, message, size, fds[0], n_fds > 1 ? fds[1] : -1);
+	for (size_t i = 0; i < n_fds; i++)
+		close(fds[i]);
+	if (what.kind == IPC_LOG_CONNECTION) {
+		size_t slot = what.connection % CONNECTIONS_MAX;
+
+		connections[slot].number = what.connection;
+		connections[slot].generation = what.generation;
+		connections[slot].worker = what.worker;
+		connections[slot].peer = what.peer;
+	}
+}
+
 /* Everything that the broker has said so far: before any record that may be about it. */
 static void
 hear_broker(void)
 {
+	static char message[IPC_STATUS_MAX];
 	struct channel_extra extra;
-	struct ipc_log what;
+	int fds[2];
 
 	for (;;) {
-		int fd = -1;
-		ssize_t n = channel_receive(IPC_CONTROL, &what, sizeof(what), &fd, 1, false,
-					    MSG_DONTWAIT, &extra);
+		ssize_t n =
+			channel_receive(IPC_CONTROL, message, sizeof(message), fds,
+					sizeof(fds) / sizeof(fds[0]), false, MSG_DONTWAIT, &extra);
 
 		if (n == 0)
 			finish(); /* the broker is gone */
-		if (n != sizeof(what)) {
-			if (n > 0 && extra.n_fds > 0)
-				close(fd);
+		if (n < 0)
 			return;
-		}
-		if (what.kind == IPC_LOG_WORKER && extra.n_fds == 1) {
-			add_source(&what, fd);
-			continue;
-		}
-		if (extra.n_fds == 1)
-			close(fd);
-		if (what.kind == IPC_LOG_CONNECTION) {
-			size_t slot = what.connection % CONNECTIONS_MAX;
-
-			connections[slot].number = what.connection;
-			connections[slot].generation = what.generation;
-			connections[slot].worker = what.worker;
-			connections[slot].peer = what.peer;
-		}
+		hear(message, (size_t)n, fds, extra.n_fds);
 	}
 }
 
@@ -314,10 +333,11 @@ main(int argc, char **argv)
 	struct epoll_event event = {.events = EPOLLIN};
 	int r;
 
-	if (argc != 3 || isatty(STDIN_FILENO)) {
+	if (argc < 4 || isatty(STDIN_FILENO)) {
 		fputs("fdbroker-log is started by fdbrokerd(8), not by hand.\n", stderr);
 		return 2;
 	}
+	fixed = (struct status_fixed){.socket = argv[3], .policy = argv + 4};
 	for (size_t i = 0; i < PIPES_MAX; i++)
 		sources[i].fd = -1;
 	r = drop_privileges(argv[1], argv[2]);

@@ -6,13 +6,13 @@
 #include <grp.h>
 #include <linux/securebits.h>
 #include <signal.h>
-#include <sys/capability.h>
 #include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "broker/caps.h"
 #include "broker/filter.h"
 #include "broker/layers.h"
 #include "broker/sys.h"
@@ -36,16 +36,6 @@ enter_empty_root(void)
 	r = fchdir(root) < 0 || chroot(".") < 0 || chdir("/") < 0 ? -errno : 0;
 	close(root);
 	return r;
-}
-
-/* What exec would give back, taken away for good. */
-static int
-empty_bounding_set(void)
-{
-	for (cap_value_t cap = 0; cap <= cap_max_bits(); cap++)
-		if (cap_get_bound(cap) == 1 && cap_drop_bound(cap) < 0)
-			return -errno;
-	return 0;
 }
 
 /* uid 0 means nothing any more, and changing ids changes no capability behind our back. */
@@ -85,24 +75,10 @@ static int
 keep_capabilities(bool root, bool writes)
 {
 	const cap_value_t keep[] = {CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE};
-	int n = !root ? 0 : writes ? 2 : 1;
-	cap_t wanted = cap_init();
-	int r = -ENOMEM;
+	int r = caps_hold(keep, !root ? 0 : writes ? 2 : 1);
 
-	if (!wanted)
-		return r;
-	if (n > 0 && (cap_set_flag(wanted, CAP_PERMITTED, n, keep, CAP_SET) < 0 ||
-		      cap_set_flag(wanted, CAP_EFFECTIVE, n, keep, CAP_SET) < 0))
-		goto out;
-	if (cap_set_proc(wanted) < 0) {
-		r = -errno;
-		goto out;
-	}
-	r = 0;
-	if (root && (setuid(0) == 0 || setgid(0) == 0 || setgroups(0, NULL) == 0))
+	if (r == 0 && root && (setuid(0) == 0 || setgid(0) == 0 || setgroups(0, NULL) == 0))
 		r = -EPERM;
-out:
-	cap_free(wanted);
 	return r;
 }
 
@@ -164,8 +140,9 @@ confine(const struct confinement *c, uint32_t *ret_layers)
 		r = enter_empty_root();
 		layers |= LAYER_TREES;
 	}
+	/* What exec would give back, taken away for good. */
 	if (r == 0 && root)
-		r = empty_bounding_set();
+		r = caps_bound(NULL, 0);
 	if (r == 0 && root)
 		r = lock_securebits();
 	if (r == 0 && root) {

@@ -4,6 +4,7 @@
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include "broker/filter.h"
 #include "broker/ipc.h"
@@ -20,6 +21,10 @@ static const struct filter_rule rules[] = {
 	{SCMP_SYS(sendmsg)},
 	{SCMP_SYS(write), FILTER_EQUAL, 0, IPC_NOTES},
 	{SCMP_SYS(write), FILTER_EQUAL, 0, IPC_AUDIT},
+	{SCMP_SYS(write), FILTER_EQUAL, 0, IPC_ENDED},
+	/* Not to be held up by what a client sent along. */
+	{SCMP_SYS(setitimer), FILTER_EQUAL, 0, ITIMER_REAL},
+	{SCMP_SYS(rt_sigreturn)},
 	{SCMP_SYS(close)},
 	{SCMP_SYS(shutdown)},
 	{SCMP_SYS(getsockopt), FILTER_EQUAL, 2, SO_MEMINFO},

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "broker/armed.h"
 #include "broker/filter.h"
 #include "broker/layers.h"
 #include "broker/worker/confine.h"
@@ -64,10 +65,12 @@ main(int argc, char **argv)
 		fail(r,
 		     "the rules for uid %u name more than %d directories; use fewer and broader "
 		     "ones",
-		     setup.head.peer_uid, POLICY_PREFIXES_MAX);
+		     setup.peer.uid, POLICY_PREFIXES_MAX);
 	if (r < 0)
 		fail(r, "cannot make the trees");
-	r = audit_start();
+	r = armed_prepare();
+	if (r == 0)
+		r = audit_start();
 	if (r == 0)
 		r = serve_prepare(&epoll);
 	if (r < 0)
@@ -77,10 +80,10 @@ main(int argc, char **argv)
 		.required = setup.head.required,
 		.own_uid = setup.head.own_uid,
 		.own_gid = setup.head.own_gid,
-		.peer_uid = setup.head.peer_uid,
-		.peer_gid = setup.head.peer_gid,
+		.peer_uid = setup.peer.uid,
+		.peer_gid = setup.peer.gid,
 		.groups = setup.groups,
-		.n_groups = setup.head.n_groups,
+		.n_groups = setup.peer.n_groups,
 		.memory = (setup.image ? policy_image_size(setup.image) : 0) + (64u << 20),
 	};
 	r = confine(&confinement, &layers);

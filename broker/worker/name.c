@@ -21,7 +21,7 @@ enum {
 	LOOK_UP_SECONDS = 3, /* the child's own end, should its parent be gone */
 };
 
-static void __attribute__((noreturn)) answer(const struct ipc_setup *setup, int pipe)
+static void __attribute__((noreturn)) answer(const struct ipc_setup *setup, uid_t peer, int pipe)
 {
 	char uid[16] = "-", gid[16] = "-";
 	const struct passwd *user;
@@ -36,7 +36,7 @@ static void __attribute__((noreturn)) answer(const struct ipc_setup *setup, int 
 	    drop_privileges(uid, gid) < 0)
 		_exit(EXIT_FAILURE);
 	errno = 0;
-	user = getpwuid(setup->peer_uid);
+	user = getpwuid(peer);
 	if (!user)
 		_exit(errno == 0 || errno == ENOENT ? EXIT_SUCCESS : EXIT_FAILURE);
 	_exit(write(STDIN_FILENO, user->pw_name, strlen(user->pw_name)) < 0 ? EXIT_FAILURE
@@ -64,7 +64,7 @@ read_answer(int pipe, char *ret_name, size_t size)
 }
 
 int
-name_look_up(const struct ipc_setup *setup, char *ret_name, size_t size)
+name_look_up(const struct ipc_setup *setup, uid_t uid, char *ret_name, size_t size)
 {
 	int ends[2], r, status = 0;
 	pid_t child;
@@ -73,7 +73,7 @@ name_look_up(const struct ipc_setup *setup, char *ret_name, size_t size)
 		return -errno;
 	child = fork();
 	if (child == 0)
-		answer(setup, ends[1]);
+		answer(setup, uid, ends[1]);
 	r = child < 0 ? -errno : 0;
 	close(ends[1]);
 	if (r == 0)

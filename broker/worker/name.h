@@ -11,4 +11,4 @@
  * privilege: the modules of nsswitch.conf(5) are others' code and may wait for a network. 0, -ENOENT
  * when there is no such user, -ETIMEDOUT after two seconds.
  */
-int name_look_up(const struct ipc_setup *setup, char *ret_name, size_t size);
+int name_look_up(const struct ipc_setup *setup, uid_t uid, char *ret_name, size_t size);

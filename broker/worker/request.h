@@ -28,10 +28,13 @@ struct answer {
 };
 
 struct client {
+	int fd;
 	uint64_t number;
 	uint64_t generation; /* of the policy by which it came here */
 	uint32_t refusal;    /* 0, or the errno value that every request is answered with */
 	struct ucred peer;
+	const char *unit; /* NUL-terminated; empty: none, or nobody asked */
+	unsigned asked;   /* enum policy_asks: what the broker wanted to know of it */
 	struct audit_seen seen;
 };
 

@@ -9,20 +9,25 @@
 #include <linux/sock_diag.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "broker/armed.h"
+#include "broker/clock.h"
 
 struct connection {
 	struct connection *previous, *next;
-	int fd;
 	struct client client;
+	uid_t account;
+	bool may_hold;      /* descriptors may have been sent to it */
 	uint32_t in_flight; /* descriptors that it may not have received yet */
 	int64_t unread_since;
 	bool waiting;   /* its request waits for credit */
 	uint64_t place; /* in the line of those that wait */
 	bool blocked;   /* the answer waits for room in the client's receive queue */
 	struct answer answer;
+	char unit[]; /* NUL-terminated */
 };
 
 struct loop {
@@ -48,6 +53,29 @@ serve_note(unsigned char note)
 		return;
 }
 
+/*
+ * Close a client's socket. What it may still hold does not make us wait. The broker counts the ends
+ * of those that it passed on.
+ */
+static void
+close_client(int fd, bool may_hold)
+{
+	static const char ends[64];
+	static size_t untold;
+	ssize_t n;
+
+	if (may_hold)
+		armed_begin();
+	close(fd);
+	if (may_hold)
+		armed_end();
+	untold++;
+	n = write(IPC_ENDED, ends, untold < sizeof(ends) ? untold : sizeof(ends));
+	/* Full: the broker has not counted for a while; it learns of the rest later. */
+	if (n > 0)
+		untold -= (size_t)n;
+}
+
 static void
 connection_end(struct loop *loop, struct connection *c)
 {
@@ -62,55 +90,86 @@ connection_end(struct loop *loop, struct connection *c)
 	 * The broker may still hold the same socket, and then closing ours does not end its events
 	 * (epoll(7)).
 	 */
-	(void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, c->fd, NULL);
-	close(c->fd);
+	(void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, c->client.fd, NULL);
+	close_client(c->client.fd, c->may_hold);
 	free(c);
 }
 
-/* Room for one more that is only told no: few a uid, and the oldest goes. */
+/* Room for one more that is only told no: few an account, and the oldest goes. */
 static void
-make_room(struct loop *loop, uid_t uid)
+make_room(struct loop *loop, uid_t account)
 {
-	struct connection *oldest = NULL, *oldest_of_uid = NULL;
-	size_t of_uid = 0;
+	struct connection *oldest = NULL, *oldest_of_account = NULL;
+	size_t of_account = 0;
 
 	for (struct connection *c = loop->newest; c; c = c->next) {
 		if (!c->client.refusal)
 			continue;
 		oldest = c;
-		if (c->client.peer.uid == uid) {
-			oldest_of_uid = c;
-			of_uid++;
+		if (c->account == account) {
+			oldest_of_account = c;
+			of_account++;
 		}
 	}
-	if (of_uid >= SERVE_REFUSED_PER_UID)
-		connection_end(loop, oldest_of_uid);
+	if (of_account >= SERVE_REFUSED_PER_ACCOUNT)
+		connection_end(loop, oldest_of_account);
 	else if (loop->n_refused >= SERVE_REFUSED_MAX)
 		connection_end(loop, oldest);
 }
 
+/* Where many share a worker, may this account have one more? */
+static bool
+is_within_share(const struct loop *loop, uid_t account)
+{
+	size_t n = 0;
+
+	if (loop->server->setup->peer.kind != IPC_ANY)
+		return true;
+	for (const struct connection *c = loop->newest; c; c = c->next)
+		n += !c->client.refusal && c->account == account;
+	return n < SERVE_SHARE;
+}
+
+static struct connection *
+connection_new(const struct loop *loop, int fd, const struct ipc_connection *what, const char *unit)
+{
+	struct connection *c = calloc(1, sizeof(*c) + strlen(unit) + 1);
+
+	if (!c)
+		return NULL;
+	memcpy(c->unit, unit, strlen(unit) + 1);
+	c->account = what->account;
+	c->may_hold = what->may_hold != 0;
+	c->client = (struct client){
+		.fd = fd,
+		.number = what->number,
+		.generation = what->generation,
+		.peer = what->peer,
+		.unit = c->unit,
+		.asked = what->asked,
+		.refusal = what->refusal,
+	};
+	if (!c->client.refusal &&
+	    (loop->n_connections >= SERVE_CONNECTIONS_MAX || !is_within_share(loop, what->account)))
+		c->client.refusal = EBUSY;
+	return c;
+}
+
 static void
-connection_begin(struct loop *loop, int fd, const struct ipc_connection *what)
+connection_begin(struct loop *loop, int fd, const struct ipc_connection *what, const char *unit)
 {
 	struct epoll_event event = {.events = EPOLLIN};
-	struct connection *c = calloc(1, sizeof(*c));
+	struct connection *c = connection_new(loop, fd, what, unit);
 
 	if (!c) {
-		close(fd);
+		close_client(fd, true);
 		return;
 	}
-	c->fd = fd;
-	c->client.number = what->number;
-	c->client.generation = what->generation;
-	c->client.peer = what->peer;
-	c->client.refusal = what->refusal;
-	if (!c->client.refusal && loop->n_connections >= SERVE_CONNECTIONS_MAX)
-		c->client.refusal = EBUSY;
 	if (c->client.refusal)
-		make_room(loop, c->client.peer.uid);
+		make_room(loop, c->account);
 	event.data.ptr = c;
 	if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
-		close(fd);
+		close_client(fd, true);
 		free(c);
 		return;
 	}
@@ -131,7 +190,7 @@ watch(struct loop *loop, struct connection *c, uint32_t events)
 	struct epoll_event event = {.events = events, .data.ptr = c};
 
 	/* Cannot fail for a descriptor that is watched already (epoll_ctl(2)). */
-	(void)epoll_ctl(loop->epoll, EPOLL_CTL_MOD, c->fd, &event);
+	(void)epoll_ctl(loop->epoll, EPOLL_CTL_MOD, c->client.fd, &event);
 }
 
 /* Is nothing of what was sent on this socket unread? */
@@ -143,15 +202,6 @@ was_read(int fd)
 
 	return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &size) == 0 &&
 	       memory[SK_MEMINFO_WMEM_ALLOC] == 0;
-}
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static bool
@@ -166,7 +216,7 @@ static void
 settle(struct loop *loop)
 {
 	for (struct connection *c = loop->newest; c; c = c->next) {
-		if (c->in_flight > 0 && was_read(c->fd)) {
+		if (c->in_flight > 0 && was_read(c->client.fd)) {
 			loop->in_flight -= c->in_flight;
 			c->in_flight = 0;
 			c->unread_since = 0;
@@ -207,13 +257,14 @@ static bool
 send_answer(struct loop *loop, struct connection *c)
 {
 	struct iovec iov = {.iov_base = c->answer.message, .iov_len = c->answer.length};
-	int r = channel_send(c->fd, &iov, 1, c->answer.fds, c->answer.n_fds, NULL, MSG_DONTWAIT);
+	int r = channel_send(c->client.fd, &iov, 1, c->answer.fds, c->answer.n_fds, NULL,
+			     MSG_DONTWAIT);
 
 	if (r == -ETOOMANYREFS) {
 		/* Too many descriptors of this worker's user are on their way already (unix(7)). */
 		request_not_given(loop->server, &c->client, &c->answer, EBUSY);
 		iov.iov_len = c->answer.length;
-		r = channel_send(c->fd, &iov, 1, NULL, 0, NULL, MSG_DONTWAIT);
+		r = channel_send(c->client.fd, &iov, 1, NULL, 0, NULL, MSG_DONTWAIT);
 	}
 	if (r == -EAGAIN) {
 		/* No more requests are read until this client reads. */
@@ -242,7 +293,12 @@ serve_request(struct loop *loop, struct connection *c)
 	struct channel_extra extra = {};
 	ssize_t n;
 
-	n = channel_receive(c->fd, message, sizeof(message), NULL, 0, true, MSG_DONTWAIT, &extra);
+	if (c->may_hold)
+		armed_begin();
+	n = channel_receive(c->client.fd, message, sizeof(message), NULL, 0, true, MSG_DONTWAIT,
+			    &extra);
+	if (c->may_hold)
+		armed_end();
 	if (n == -EAGAIN || n == -EINTR)
 		return true;
 	/*
@@ -269,29 +325,35 @@ serve_request(struct loop *loop, struct connection *c)
 static int
 serve_control(struct loop *loop)
 {
+	char message[IPC_CONNECTION_MAX];
 	struct ipc_connection what;
 	struct channel_extra extra;
 	int fd = -1;
 	ssize_t n;
 
-	n = channel_receive(IPC_CONTROL, &what, sizeof(what), &fd, 1, false, MSG_DONTWAIT, &extra);
+	n = channel_receive(IPC_CONTROL, message, sizeof(message), &fd, 1, false, MSG_DONTWAIT,
+			    &extra);
 	if (n == -EAGAIN || n == -EINTR)
 		return 0;
 	if (n < 0)
 		return (int)n;
 	if (n > 0) {
-		if (extra.n_fds != 1)
-			return 0; /* no room for it: the client sees its connection end */
-		if (n != sizeof(what))
+		if (extra.n_fds != 1) {
+			/* No room for it: the client sees its connection end. */
+			close_client(-1, false);
+			return 0;
+		}
+		if (n <= (ssize_t)sizeof(what) || message[n - 1] != '\0')
 			return -EBADMSG;
-		connection_begin(loop, fd, &what);
+		memcpy(&what, message, sizeof(what));
+		connection_begin(loop, fd, &what, message + sizeof(what));
 		return 0;
 	}
 	close(IPC_CONTROL);
 	loop->finishing = true;
 	/* A later send gets EPIPE, so the client knows that it was not executed. */
 	for (struct connection *c = loop->newest; c; c = c->next)
-		shutdown(c->fd, SHUT_RD);
+		shutdown(c->client.fd, SHUT_RD);
 	return 0;
 }
 
@@ -385,7 +447,7 @@ serve(const struct server *server, int epoll)
 
 	while (!loop.finishing || loop.newest) {
 		bool idle =
-			!loop.newest && !loop.noted_idle && server->setup->head.kind != IPC_REFUSER;
+			!loop.newest && !loop.noted_idle && server->setup->peer.kind != IPC_REFUSER;
 		int timeout = loop.n_waiting > 0 ? loop.credit_ms : idle ? SERVE_IDLE_MS : -1;
 
 		/* One at a time: what it ends may be what would be next in a list. */

@@ -7,9 +7,10 @@
 #include "broker/worker/request.h"
 
 enum {
-	SERVE_CONNECTIONS_MAX = 1024, /* that are served */
-	SERVE_REFUSED_MAX = 256,      /* that are only told no */
-	SERVE_REFUSED_PER_UID = 4,    /* of them, so that one uid cannot fill the refuser */
+	SERVE_CONNECTIONS_MAX = 1024,  /* that are served */
+	SERVE_REFUSED_MAX = 256,       /* that are only told no */
+	SERVE_REFUSED_PER_ACCOUNT = 4, /* of them, so that one cannot fill the refuser */
+	SERVE_SHARE = 64,              /* of an account, at the worker that those of `any` share */
 	SERVE_IDLE_MS = 60000,
 	/*
 	 * Descriptors that were sent and that no client has received yet. The kernel counts them per

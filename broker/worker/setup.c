@@ -30,14 +30,14 @@ take(const char **at, size_t *left, void *ret, size_t element, size_t n, size_t 
 static int
 identify(struct setup *setup)
 {
-	bool own = setup->head.kind == IPC_IDENTITY, named = false;
-	uid_t uid = setup->head.peer_uid;
+	bool own = setup->peer.kind == IPC_IDENTITY, named = false;
+	uid_t uid = setup->peer.uid;
 	enum policy_name needs =
-		policy_needs_name(setup->image, setup->subjects, setup->head.n_subjects);
+		policy_needs_name(setup->image, setup->subjects, setup->peer.n_subjects);
 	int r = 0;
 
 	if (own && needs != POLICY_NAME_UNUSED) {
-		r = name_look_up(&setup->head, setup->name, sizeof(setup->name));
+		r = name_look_up(&setup->head, uid, setup->name, sizeof(setup->name));
 		named = r == 0;
 		if (r < 0 && r != -ENOENT)
 			fprintf(stderr, "fdbroker-worker: no name for uid %u, so no %s: %s\n", uid,
@@ -45,7 +45,7 @@ identify(struct setup *setup)
 							   : "rule with ${user} applies",
 				strerror(-r));
 	}
-	policy_identity_init(&setup->identity, setup->subjects, setup->head.n_subjects,
+	policy_identity_init(&setup->identity, setup->subjects, setup->peer.n_subjects,
 			     own ? &uid : NULL, named ? setup->name : NULL);
 	return needs == POLICY_NAME_TAKES && r < 0 && r != -ENOENT ? r : 0;
 }
@@ -70,10 +70,12 @@ setup_read(struct setup *setup)
 	left = (size_t)n;
 	r = take(&at, &left, &setup->head, sizeof(setup->head), 1, 1);
 	if (r == 0)
-		r = take(&at, &left, setup->groups, sizeof(gid_t), setup->head.n_groups,
+		r = take(&at, &left, &setup->peer, sizeof(setup->peer), 1, 1);
+	if (r == 0)
+		r = take(&at, &left, setup->groups, sizeof(gid_t), setup->peer.n_groups,
 			 IPC_GROUPS_MAX);
 	if (r == 0)
-		r = take(&at, &left, setup->subjects, sizeof(uint32_t), setup->head.n_subjects,
+		r = take(&at, &left, setup->subjects, sizeof(uint32_t), setup->peer.n_subjects,
 			 POLICY_SUBJECTS_MAX);
 	if (r < 0)
 		return r;
@@ -85,7 +87,7 @@ setup_read(struct setup *setup)
 		return -errno;
 	setup->page = page;
 	close(IPC_PAGE);
-	if (setup->head.kind == IPC_REFUSER)
+	if (setup->peer.kind == IPC_REFUSER)
 		return 0;
 	/* The broker has looked at every item before it let anybody have this. */
 	r = policy_image_map_validated(IPC_IMAGE, &setup->image);

@@ -9,6 +9,7 @@
 
 struct setup {
 	struct ipc_setup head;
+	struct ipc_identity peer;
 	gid_t groups[IPC_GROUPS_MAX];
 	uint32_t subjects[POLICY_SUBJECTS_MAX];
 	const struct ipc_page *page;

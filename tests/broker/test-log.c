@@ -72,7 +72,7 @@ start(void **state)
 		dup2(null, STDIN_FILENO);
 		dup2(socket, IPC_CONTROL);
 		close_range(IPC_CONTROL + 1, ~0U, 0);
-		execl(program, "fdbroker-log", "-", "-", NULL);
+		execl(program, "fdbroker-log", "-", "-", "/socket", NULL);
 		_exit(127);
 	}
 	close(control[1]);

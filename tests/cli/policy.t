@@ -82,6 +82,15 @@ err_has 'groups of the database' "groups of the system's database: $(id -gn root
 exits 'root by name' 0 can --policy "$p" user:root read /data/root
 exits 'root with a group that is named' 0 can --policy "$p" user:root+group:777 read /data/root
 ok 'the database is not asked' lacks "$err" 'database'
+exits 'an id that stands for any' 1 can --policy "$p" user:65534 read /data/a
+err_has 'is known to match nothing' "uid 65534: no rule matches it, not even one for 'any'"
+err_has 'and no rule is proposed' 'no rule can match 65534'
+ok 'really not' lacks "$err" 'allow user:65534'
+printf 'policy 1\nallow any read /any\n' >"$scratch/any.policy"
+exits 'nor is it among any' 1 can --policy "$scratch/any.policy" user:65534 read /any
+exits 'as others are' 0 can --policy "$scratch/any.policy" user:65533 read /any
+exits 'explain' 1 explain --policy "$scratch/any.policy" user:65534 read /any
+ok 'says why' has "$out" 'who: no rule can match 65534'
 exits 'root is nobody special' 1 can --policy "$p" user:0 read /data/a
 exits 'no policy' 1 can --policy "$scratch/empty" user:0 read /x
 ok 'denies' is "$out" 'deny   no rule allows it'

@@ -108,6 +108,49 @@ test_scope(void **state)
 	}
 }
 
+/* Ids that the kernel has no number for are all the same one: nobody's in particular. */
+static void
+test_overflow(void **state)
+{
+	static const struct {
+		const char *who;
+		size_t n;
+	} cases[] = {
+		{"65534", 0},       {"65534:20", 0},    {"65534:65534,20", 0},
+		{"7:65534", 1},     {"7:20,65534", 2},  {"7:65534,20", 2},
+		{"65533:65533", 3}, {"65535:65535", 3}, {"7:65534,65534,1", 1},
+	};
+	struct compiled c = compile_text("policy 1\n"
+					 "allow any read /a\n"
+					 "allow group:20 read /a\n"
+					 "allow user:65533|user:65535 read /a\n"
+					 "allow group:65533|group:65535 read /a\n"
+					 "allow user:65534 read /a\n"
+					 "allow group:65534 read /a\n"
+					 "allow user:7+group:65534 read /a\n"
+					 "allow group:20+group:65534|user:65534+group:20 read /a\n"
+					 "deny user:65534 any /b\n"
+					 "expect deny user:65534 read /a\n"
+					 "expect deny user:65534+group:20 read /a\n"
+					 "expect allow user:7+group:65534 read /a\n");
+
+	(void)state;
+	assert_int_equal(c.result, 0);
+	/* Each time that one is named, but for the expectations. */
+	assert_int_equal(c.diag.warnings, 6);
+	for (size_t i = 0; i < ELEMENTS(cases); i++) {
+		struct who who;
+		uint32_t ids[8];
+		size_t n = 77;
+
+		parse_who(cases[i].who, &who);
+		assert_int_equal(policy_subjects(c.image, &who.peer, ids, 8, &n), 0);
+		if (n != cases[i].n)
+			fail_msg("%s matches %zu subjects", cases[i].who, n);
+	}
+	compiled_free(&c);
+}
+
 struct lines {
 	char text[4096];
 	int n;
@@ -328,7 +371,7 @@ main(void)
 		cmocka_unit_test(test_subjects),    cmocka_unit_test(test_asks),
 		cmocka_unit_test(test_scope),       cmocka_unit_test(test_reach),
 		cmocka_unit_test(test_reach_limit), cmocka_unit_test(test_many_subjects),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_names),       cmocka_unit_test(test_overflow),
 	};
 
 	return cmocka_run_group_tests_name("identity", tests, NULL, NULL);
