@@ -57,8 +57,8 @@ static size_t n_gauges;
 static void
 show(const char *when, const struct gauge *g, const struct gauge_figures *f)
 {
-	printf("# %s: uid %u: %u times, median %.2f ms, p99 %.2f, max %.1f\n", when, g->uid, f->n,
-	       f->median, f->p99, f->max);
+	printf("# %s: uid %u: %u times (%u again), median %.2f ms, p99 %.2f, max %.1f\n", when,
+	       g->uid, f->n, f->again, f->median, f->p99, f->max);
 }
 
 static void
