@@ -610,7 +610,8 @@ test_start(void **state)
 	char path[80];
 
 	kernel_refuses = !w->old_kernel && kernel_can_refuse();
-	harness_start_with(&broker, w->old_kernel, w->any ? own_and_any : own);
+	harness_start_how(&broker, &(struct harness_how){.old_kernel = w->old_kernel,
+							 .rules = w->any ? own_and_any : own});
 	watch_as(VICTIM_OWN, broker.file, 0);
 	snprintf(path, sizeof(path), "%s/data2/file", broker.directory);
 	if (w->any)

@@ -324,7 +324,7 @@ start_broker(bool range, unsigned users, bool any)
 	for (unsigned i = 0; i < users; i++)
 		used += (size_t)snprintf(lines + used, sizeof(lines) - used,
 					 "allow user:%u read @/rw/*\n", FIRST + i);
-	harness_start_with(&broker, false, lines);
+	harness_start_how(&broker, &(struct harness_how){.rules = lines});
 	watch_as(BYSTANDER_OWN, broker.file, 0);
 	watch_as(BYSTANDER_NONE, broker.file, EACCES);
 	measure_before();
