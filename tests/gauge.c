@@ -22,7 +22,7 @@ enum state {
 struct gauge_shared {
 	_Atomic int state;
 	_Atomic int64_t since; /* nanoseconds: when the present sample began; 0: none */
-	_Atomic unsigned n, wrong;
+	_Atomic unsigned n, again, wrong;
 	_Atomic int got;
 	double ms[GAUGE_MOST];
 };
@@ -80,26 +80,39 @@ nanoseconds(void)
 	return (int64_t)(seconds_now() * 1e9);
 }
 
+static int
+ask(const char *socket, const char *path)
+{
+	int fd = quiet_connect(socket), r;
+
+	if (fd < 0)
+		return -fd;
+	r = quiet_open(fd, path);
+	close(fd);
+	return r;
+}
+
 static void __attribute__((noreturn))
 measure(struct gauge_shared *s, const struct harness *h, const char *path, int expected)
 {
 	for (;;) {
 		int64_t start = nanoseconds();
-		int fd, r;
+		int r;
 
 		if (s->state == PAUSED) {
 			sleep_ms(1);
 			continue;
 		}
 		s->since = start;
-		fd = quiet_connect(h->socket);
-		/* As the library does it, a worker that is being replaced is asked no more. */
-		r = fd < 0 ? -fd : quiet_open(fd, path);
-		if (fd >= 0)
-			close(fd);
+		r = ask(h->socket, path);
+		/* The library tries once more as well. */
+		if (r == ENOTCONN || r == ECONNRESET || r == EPIPE || r == (int)WIRE_STATUS_RETRY) {
+			s->again++;
+			r = ask(h->socket, path);
+		}
 		if (s->n < GAUGE_MOST)
 			s->ms[s->n++] = (double)(nanoseconds() - start) / 1e6;
-		if (r != expected && r != (int)WIRE_STATUS_RETRY) {
+		if (r != expected) {
 			s->got = r;
 			s->wrong++;
 		}
@@ -132,7 +145,7 @@ gauge_start(struct gauge *g, const struct harness *h, uid_t uid, const char *pat
 void
 gauge_begin(struct gauge *g)
 {
-	g->shared->n = g->shared->wrong = 0;
+	g->shared->n = g->shared->again = g->shared->wrong = 0;
 	g->shared->state = MEASURES;
 }
 
@@ -155,6 +168,7 @@ gauge_end(struct gauge *g)
 	s->state = PAUSED;
 	since = s->since;
 	f.n = s->n;
+	f.again = s->again;
 	f.wrong = s->wrong;
 	f.got = s->got;
 	memcpy(ms, s->ms, f.n * sizeof(ms[0]));

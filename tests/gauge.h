@@ -23,8 +23,9 @@ struct gauge {
 
 struct gauge_figures {
 	unsigned n;
-	unsigned wrong;          /* answers that were not the expected one */
-	int got;                 /* the last of these: an errno value, or 0 */
+	unsigned again; /* of these: on a second connection, the first ended without an answer */
+	unsigned wrong; /* answers that were not the expected one */
+	int got;        /* the last of these: an errno value, or 0 */
 	double median, p99, max; /* milliseconds; an answer that is still missing counts in max */
 };
 
