@@ -182,11 +182,15 @@ moves() {
 	local got
 	got=$(inside "$HOME_OF_A/home" $A "$T/enter" "$1" "$T/gets" 3>"$T/seen" | tr '\n' ' ')
 	is "it is in $(printf %q "$1") of its own" ${#roots[@]} "$(grep -cF -- "/$HOME_OF_A/$1" "$T/seen")"
-	is "and that is its manager's unit" "manager any plain " "$got"
+	# What the kernel writes behind a group that was removed: then there is no unit at all.
+	case $1 in
+	*" (deleted)") is "and that is in no unit" "plain " "$got" ;;
+	*) is "and that is its manager's unit" "manager any plain " "$got" ;;
+	esac
 }
 is "a user's manager is the unit user@UID" "manager any plain " "$(gets "$HOME_OF_A/home")"
 for path in "$U" "system.slice/$U" "system.slice/nginx.service" "-.slice/system.slice/$U" ".slice/$U" "a b/system.slice/$U" \
-	"0::/system.slice/$U" "0::" "1:name=systemd:/system.slice/$U" "name=systemd:" "::::" "$U (deleted)" "_$U" \
+	"0::/system.slice/$U" "0::" "1:name=systemd:/system.slice/$U" "name=systemd:" "::::" "$U (deleted)" "system.slice/$U (deleted)/x" "_$U" \
 	"$(printf '%0255d' 0)/$U" $'\e[1m\r\t\x80\xff;uid=0/'"$U" "%s%n/$U" "\\012$U"; do
 	moves "$path"
 done
