@@ -25,6 +25,7 @@ systemd_mounts() {
 	local name
 	mount -t tmpfs -o mode=755 tmpfs "$T/systemd"
 	mkdir "$T/systemd/upper" "$T/systemd/work" "$R"
+	: >"$T/systemd/none"
 	mount -t overlay -o "lowerdir=/,upperdir=$T/systemd/upper,workdir=$T/systemd/work" overlay "$R"
 	mount -t proc -o nosuid,nodev,noexec proc "$R/proc"
 	# The machine's own settings stay as they are.
@@ -34,6 +35,8 @@ systemd_mounts() {
 		mount -o remount,bind,ro "$R/proc/$name"
 	done
 	mount -t sysfs -o nosuid,nodev,noexec,ro sysfs "$R/sys"
+	# Nor does it see other hierarchies of the machine, in which it would make groups.
+	mount --bind "$T/systemd/none" "$R/proc/cgroups"
 	if [ "$1" = hybrid ]; then
 		mount -t tmpfs -o mode=755,nosuid,nodev tmpfs "$R/sys/fs/cgroup"
 		mkdir "$R/sys/fs/cgroup/unified" "$R/sys/fs/cgroup/systemd"
@@ -104,6 +107,7 @@ systemd_up() {
 		# These groups become the root of what systemd sees.
 		for group in "${systemd_groups[@]}"; do echo 0 >"$group/cgroup.procs"; done
 		export T BUILD
+		# shellcheck disable=SC2163
 		export -f systemd_boot systemd_mounts systemd_units "$2"
 		# shellcheck disable=SC2016
 		exec setsid unshare --pid --fork --mount --uts --ipc --net --cgroup --propagation private --kill-child=SIGKILL \
