@@ -209,9 +209,8 @@ ask_clear(struct ask *ask)
 	rules_clear(&ask->rules);
 	who_clear(&ask->who);
 	free(ask->ids);
-	free(ask->subjects);
 	free(ask->facts);
-	ask->ids = ask->subjects = NULL;
+	ask->ids = NULL;
 	ask->facts = NULL;
 }
 

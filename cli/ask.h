@@ -27,7 +27,6 @@ struct ask {
 	struct who who;
 	struct rules rules;
 	uint32_t *ids;
-	uint32_t *subjects;          /* of each rule, once somebody has asked */
 	struct subject_facts *facts; /* of each who, or NULL: see subject.h */
 	struct policy_identity identity;
 	bool unserved; /* the broker has no worker for this peer, whatever the rules say */

@@ -13,7 +13,7 @@ static char *
 who_reason(struct ask *ask, uint32_t rule)
 {
 	const struct policy_image *image = ask->rules.image;
-	uint32_t subject = subject_of(ask, rule);
+	uint32_t subject = image->rules[rule].subject;
 	size_t least = subject_lacks(ask, rule), alternatives = 0, shown = 0;
 	char *text;
 

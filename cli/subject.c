@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "policy/match.h"
-#include "policy/reach.h"
 #include "text.h"
 
 bool
@@ -19,32 +18,6 @@ subject_is_overflow(const struct ask *ask)
 		if (who->groups[i] == POLICY_OVERFLOW_ID)
 			return true;
 	return false;
-}
-
-static int
-note_subject(void *context, const struct policy_prefix *prefix, const struct image_entry *entry)
-{
-	uint32_t *subjects = context;
-
-	(void)prefix;
-	subjects[entry->rule] = entry->subject;
-	return 0;
-}
-
-/* What the image says of who a rule is for stands with its patterns. */
-uint32_t
-subject_of(struct ask *ask, uint32_t rule)
-{
-	const struct policy_image *image = ask->rules.image;
-	size_t n = policy_image_rules(image);
-
-	if (!ask->subjects) {
-		ask->subjects = cli_resize(NULL, n, sizeof(uint32_t));
-		memset(ask->subjects, 0xff, n * sizeof(uint32_t));
-		if (policy_each_prefix(image, NULL, note_subject, ask->subjects) < 0)
-			cli_out_of_memory();
-	}
-	return ask->subjects[rule];
 }
 
 static void
@@ -112,13 +85,13 @@ facts_of(struct ask *ask, uint32_t subject)
 size_t
 subject_lacks(struct ask *ask, uint32_t rule)
 {
-	return facts_of(ask, subject_of(ask, rule))->least;
+	return facts_of(ask, ask->rules.image->rules[rule].subject)->least;
 }
 
 bool
 subject_has_unit(struct ask *ask, uint32_t rule)
 {
-	const struct subject_facts *facts = facts_of(ask, subject_of(ask, rule));
+	const struct subject_facts *facts = facts_of(ask, ask->rules.image->rules[rule].subject);
 
 	return facts->names_unit && !facts->holds_without_unit;
 }

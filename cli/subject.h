@@ -12,9 +12,6 @@
 /* Is the peer of that uid, or named with that group? */
 bool subject_is_overflow(const struct ask *ask);
 
-/* IMAGE_NONE: the rule has no pattern left. */
-uint32_t subject_of(struct ask *ask, uint32_t rule);
-
 /* The atoms that the peer lacks, joined by '+'; malloc'ed. */
 char *subject_lacking(const struct ask *ask, const struct image_conjunction *c, size_t *ret_n);
 

@@ -79,6 +79,14 @@ struct policy_ast_expect {
 	struct policy_span path; /* policy_pattern_parse() has accepted it, and it is literal */
 };
 
+/* A line of /etc/subuid. */
+struct policy_ast_subuids {
+	struct policy_place place;
+	struct policy_span name; /* of the owner */
+	bool is_id;
+	struct policy_subuids ids; /* the owner is known once names are looked up */
+};
+
 struct policy_ast {
 	POLICY_VECTOR(struct policy_ast_rule) rules;
 	POLICY_VECTOR(struct policy_ast_set) sets;
@@ -87,12 +95,18 @@ struct policy_ast {
 	POLICY_VECTOR(struct policy_ast_conjunction) conjunctions;
 	POLICY_VECTOR(struct policy_ast_atom) atoms;
 	POLICY_VECTOR(struct policy_ast_target) targets;
+	POLICY_VECTOR(struct policy_ast_subuids) subuids;
+	/* What they come to, after policy_resolve(): ascending, and no id is in two. */
+	POLICY_VECTOR(struct policy_subuids) accounts;
 };
 
 void policy_ast_free(struct policy_ast *ast);
 
 /* Read one source into the tree. 0 also after reports; -ENOMEM. */
 int policy_parse(struct policy_ast *ast, struct policy_report *report, uint32_t source);
+
+/* Likewise a source of POLICY_SOURCE_SUBUIDS. What is wrong in it is noted and left out. */
+int policy_parse_subuids(struct policy_ast *ast, struct policy_report *report, uint32_t source);
 
 #define POLICY_WHO_HELP "write who without blanks: 'user:a|user:b+group:c'"
 

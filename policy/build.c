@@ -306,7 +306,7 @@ static int
 add_rule(struct builder *b, const struct policy_ast_rule *rule)
 {
 	const char *name = b->sources[rule->place.source].name;
-	uint32_t subject;
+	uint32_t subject = IMAGE_NONE;
 	struct image_rule add = {
 		.line = rule->place.line,
 		.verbs = (uint8_t)rule->verbs,
@@ -335,6 +335,7 @@ add_rule(struct builder *b, const struct policy_ast_rule *rule)
 			flags |= IMAGE_SUBJECT_TAKES_USER;
 		b->subjects.subjects.items[subject].flags |= flags;
 	}
+	add.subject = subject;
 	return r < 0 ? r : policy_vector_push(&b->rules, add);
 }
 
@@ -364,11 +365,11 @@ write_image(struct builder *b, void **ret_bytes, size_t *ret_size)
 		[SECTION_ENTRIES] = ITEMS(b->tree.entries),
 		[SECTION_COMPONENTS] = ITEMS(b->trie.components),
 		[SECTION_PIECES] = ITEMS(b->trie.pieces),
+		[SECTION_SUBUIDS] = ITEMS(b->ast->accounts),
 		[SECTION_STRINGS] = ITEMS(b->strings.bytes),
 	};
 #undef ITEMS
 	struct image_header header = {
-		.magic = {0},
 		.version = IMAGE_VERSION,
 		.denies = b->order.denies,
 	};

@@ -169,6 +169,8 @@ compile(struct policy_ast *ast, struct policy_report *report, const struct polic
 	int r = 0;
 
 	for (size_t i = 0; i < n; i++) {
+		if (sources[i].kind == POLICY_SOURCE_SUBUIDS)
+			continue;
 		size += sources[i].size;
 		if (sources[i].size > POLICY_FILE_BYTES_MAX || size > POLICY_FILE_BYTES_MAX) {
 			too_large(report, "more than 128 MiB of text");
@@ -176,7 +178,9 @@ compile(struct policy_ast *ast, struct policy_report *report, const struct polic
 		}
 	}
 	for (size_t i = 0; r == 0 && i < n; i++)
-		r = policy_parse(ast, report, (uint32_t)i);
+		r = sources[i].kind == POLICY_SOURCE_SUBUIDS
+			    ? policy_parse_subuids(ast, report, (uint32_t)i)
+			    : policy_parse(ast, report, (uint32_t)i);
 	if (r == 0)
 		r = policy_resolve(ast, report);
 	if (r == 0 && errors(report) > 0)

@@ -20,7 +20,7 @@
 #define IMAGE_MAGIC "fdbroker"
 
 enum {
-	IMAGE_VERSION = 2,
+	IMAGE_VERSION = 3,
 	IMAGE_NONE = UINT32_MAX,
 	IMAGE_BYTES_MAX = 1 << 29, /* the broker looks at all of them before it goes on */
 };
@@ -39,6 +39,7 @@ enum section {
 	SECTION_ENTRIES,      /* struct image_entry, of lists */
 	SECTION_COMPONENTS,   /* struct image_component */
 	SECTION_PIECES,       /* struct image_piece */
+	SECTION_SUBUIDS,      /* struct policy_subuids: ascending, no id is in two */
 	SECTION_STRINGS,      /* bytes, the last one NUL */
 	SECTIONS,
 };
@@ -48,7 +49,7 @@ struct image_header {
 	uint32_t version; /* in the byte order of the machine */
 	uint32_t size;    /* of the whole image */
 	uint32_t denies;  /* rules below this number deny */
-	uint32_t zero;
+	uint32_t zero[2];
 	uint32_t counts[SECTIONS];
 };
 
@@ -83,8 +84,9 @@ struct image_atom {
 struct image_rule {
 	uint32_t file; /* string, printable */
 	uint32_t line;
-	uint8_t verbs;  /* as written */
-	uint8_t covers; /* the same and what they imply */
+	uint32_t subject; /* as in all of its entries; IMAGE_NONE: nobody, and it has none */
+	uint8_t verbs;    /* as written */
+	uint8_t covers;   /* the same and what they imply */
 	uint8_t expires;
 	uint8_t zero;
 	struct policy_range excepts; /* of EXCEPTS */
@@ -205,6 +207,7 @@ struct policy_image {
 	const struct image_entry *entries;
 	const struct image_component *components;
 	const struct image_piece *pieces;
+	const struct policy_subuids *subuids;
 	const char *strings;
 	unsigned asks; /* enum policy_asks */
 	void *mapping; /* NULL: the bytes are the caller's */

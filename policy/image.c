@@ -22,6 +22,7 @@ const size_t policy_section_item[SECTIONS] = {
 	[SECTION_ENTRIES] = sizeof(struct image_entry),
 	[SECTION_COMPONENTS] = sizeof(struct image_component),
 	[SECTION_PIECES] = sizeof(struct image_piece),
+	[SECTION_SUBUIDS] = sizeof(struct policy_subuids),
 	[SECTION_STRINGS] = 1,
 };
 
@@ -66,8 +67,8 @@ policy_image_attach(const void *bytes, size_t size, struct policy_image **ret_im
 	if (size < sizeof(*header) || (uintptr_t)bytes % _Alignof(struct policy_class) != 0)
 		return -EBADMSG;
 	if (memcmp(header->magic, IMAGE_MAGIC, sizeof(header->magic)) != 0 ||
-	    header->version != IMAGE_VERSION || header->size != size || header->zero != 0 ||
-	    policy_image_layout(header->counts, at) != size)
+	    header->version != IMAGE_VERSION || header->size != size || header->zero[0] != 0 ||
+	    header->zero[1] != 0 || policy_image_layout(header->counts, at) != size)
 		return -EBADMSG;
 	if (header->counts[SECTION_STRINGS] == 0 || base[size - 1] != '\0')
 		return -EBADMSG;
@@ -89,6 +90,7 @@ policy_image_attach(const void *bytes, size_t size, struct policy_image **ret_im
 	image->lists = (const void *)(base + at[SECTION_LISTS]);
 	image->components = (const void *)(base + at[SECTION_COMPONENTS]);
 	image->pieces = (const void *)(base + at[SECTION_PIECES]);
+	image->subuids = (const void *)(base + at[SECTION_SUBUIDS]);
 	image->strings = base + at[SECTION_STRINGS];
 
 	image->asks = asked(image);

@@ -198,4 +198,6 @@ policy_ast_free(struct policy_ast *ast)
 	policy_vector_free(&ast->conjunctions);
 	policy_vector_free(&ast->atoms);
 	policy_vector_free(&ast->targets);
+	policy_vector_free(&ast->subuids);
+	policy_vector_free(&ast->accounts);
 }

@@ -216,6 +216,25 @@ policy_needs_name(const struct policy_image *image, const uint32_t *ids, size_t 
 	return flags & IMAGE_SUBJECT_USER ? POLICY_NAME_GRANTS : POLICY_NAME_UNUSED;
 }
 
+uid_t
+policy_account(const struct policy_image *image, uid_t uid)
+{
+	uint32_t low = 0, high = image ? image_count(image, SECTION_SUBUIDS) : 0;
+
+	/* The first range that begins behind it. */
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (image->subuids[middle].first <= uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == 0 || uid - image->subuids[low - 1].first >= image->subuids[low - 1].n)
+		return uid;
+	return image->subuids[low - 1].owner;
+}
+
 void
 policy_identity_init(struct policy_identity *identity, const uint32_t *subjects, size_t n,
 		     const uid_t *uid, const char *user)
@@ -233,6 +252,13 @@ policy_identity_init(struct policy_identity *identity, const uint32_t *subjects,
 		return;
 	identity->user = user;
 	identity->user_length = (uint32_t)length;
+}
+
+bool
+policy_rule_applies(const struct policy_image *image, const struct policy_identity *identity,
+		    uint32_t rule)
+{
+	return policy_identity_is(identity, image->rules[rule].subject);
 }
 
 bool

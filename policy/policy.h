@@ -112,6 +112,13 @@ enum {
 };
 
 /*
+ * Who a uid is counted as: the user to whom /etc/subuid gives it, as it was when the policy was
+ * compiled, or itself. That user may be in a range too: then it is still that user. image may be
+ * NULL.
+ */
+uid_t policy_account(const struct policy_image *image, uid_t uid);
+
+/*
  * The system unit of a process: cgroups is all of its /proc/PID/cgroup, of which a user may have
  * written a part. False: it is in none, or the text is not what the kernel writes.
  */
@@ -300,6 +307,10 @@ void policy_rule_describe(const struct policy_image *image, uint32_t rule,
 			  struct policy_rule *ret_rule);
 const struct policy_options *policy_rule_options(const struct policy_image *image, uint32_t rule);
 
+/* Is the peer one of those that the rule is for? */
+bool policy_rule_applies(const struct policy_image *image, const struct policy_identity *identity,
+			 uint32_t rule);
+
 /* --- reach: what a worker has to be able to open ----------------------------------------- */
 
 /*
@@ -324,11 +335,22 @@ int policy_reach(const struct policy_image *image, const struct policy_identity 
 
 /* --- compile ----------------------------------------------------------------------------- */
 
-/* One policy file, read whole. name is what messages show. */
+enum policy_source_kind {
+	POLICY_SOURCE_RULES = 0,
+	/* What /etc/subuid says, for policy_account(). What is wrong in it is never an error. */
+	POLICY_SOURCE_SUBUIDS,
+};
+
+/* One file, read whole. name is what messages show. */
 struct policy_source {
 	const char *name;
 	const char *text;
 	size_t size;
+	enum policy_source_kind kind;
+};
+
+enum {
+	POLICY_SUBUIDS_MAX = 1 << 20, /* bytes of a source of that kind that are read */
 };
 
 enum policy_compile_flags {

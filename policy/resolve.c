@@ -5,9 +5,9 @@
 
 #include "resolve.h"
 
-static int
-look_up(struct policy_resolver *r, enum policy_atom_kind kind, const char *name, size_t length,
-	uint32_t *ret_id)
+int
+policy_look_up(struct policy_resolver *r, enum policy_atom_kind kind, const char *name,
+	       size_t length, uint32_t *ret_id)
 {
 	struct policy_accounts *accounts = kind == POLICY_ATOM_USER ? &r->users : &r->groups;
 	const char *key;
@@ -145,8 +145,8 @@ policy_resolve_atoms(struct policy_resolver *r, const struct policy_place *place
 			if (atom->kind != POLICY_ATOM_USER && atom->kind != POLICY_ATOM_GROUP)
 				continue;
 			result = atom->is_id ? 0
-					     : look_up(r, atom->kind, atom->text, atom->length,
-						       &atom->id);
+					     : policy_look_up(r, atom->kind, atom->text,
+							      atom->length, &atom->id);
 			if (result < 0)
 				return result;
 			if (atom->is_id || atom->id != POLICY_NO_ID) {
@@ -230,8 +230,8 @@ resolve_options(struct policy_resolver *r, uint32_t i)
 	int result;
 
 	if (rule->owner.length > 0) {
-		result = look_up(r, POLICY_ATOM_USER, rule->place.text + rule->owner.at,
-				 rule->owner.length, &rule->options.owner_uid);
+		result = policy_look_up(r, POLICY_ATOM_USER, rule->place.text + rule->owner.at,
+					rule->owner.length, &rule->options.owner_uid);
 		if (result < 0)
 			return result;
 		if (rule->options.owner_uid == POLICY_NO_ID)
@@ -313,6 +313,8 @@ policy_resolve(struct policy_ast *ast, struct policy_report *report)
 		result = policy_check_rule(&r, &ast->rules.items[i]);
 	for (uint32_t i = 0; result == 0 && i < ast->expects.n; i++)
 		result = resolve_expect(&r, &ast->expects.items[i]);
+	if (result == 0)
+		result = policy_resolve_subuids(&r);
 	policy_subjects_free(&r);
 	policy_intern_free(&r.set_names);
 	policy_intern_free(&r.ids);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Looking up names: resolve.c what rules say, subject.c what subjects stand for. */
+/*
+ * Looking up names: resolve.c what rules say, subject.c what subjects stand for, subuid.c whose the
+ * ids of /etc/subuid are.
+ */
 #pragma once
 
 #include "ast.h"
@@ -55,6 +58,10 @@ struct policy_scene {
 	uint32_t subject;         /* as of an atom: whose atoms stand here */
 };
 
+/* The id of a user or group, or POLICY_NO_ID. */
+int policy_look_up(struct policy_resolver *r, enum policy_atom_kind kind, const char *name,
+		   size_t length, uint32_t *ret_id);
+
 /*
  * Look up the users, groups and subjects that stand in a line. Unknown ones get POLICY_NO_ID, a
  * subject with a report, the others with one of the code unknown if that is not 0.
@@ -90,5 +97,8 @@ void policy_report_twice(struct policy_resolver *r, const struct policy_scene *s
 
 /* Give the rule the who that it comes to, and report what that is not trusted with. */
 int policy_check_rule(struct policy_resolver *r, struct policy_ast_rule *rule);
+
+/* Whose the ids of /etc/subuid are: of two lines that have the same the first counts. */
+int policy_resolve_subuids(struct policy_resolver *r);
 
 void policy_subjects_free(struct policy_resolver *r);

@@ -59,6 +59,13 @@ policy_free_pointer(void *pointer)
 		(v)->n = (v)->room = 0;                                                            \
 	} while (0)
 
+/* User ids that are one user's to give out. Part of the image format. */
+struct policy_subuids {
+	uint32_t first;
+	uint32_t n;
+	uint32_t owner;
+};
+
 /* A run of items in an array. */
 struct policy_range {
 	uint32_t first;

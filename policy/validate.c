@@ -159,6 +159,9 @@ rules_good(const struct policy_image *image, const struct shown *shown)
 			return false;
 		if (!shown_good(image, shown, rule->file))
 			return false;
+		if (rule->subject != IMAGE_NONE &&
+		    rule->subject >= image_count(image, SECTION_SUBJECTS))
+			return false;
 	}
 	for (uint32_t i = 0; i < image_count(image, SECTION_NOTES); i++) {
 		const struct image_note *note = &image->notes[i];
@@ -215,7 +218,7 @@ entry_good(const struct policy_image *image, const struct image_entry *entry, bo
 	    (image_verdict(image, entry->rule) == POLICY_DENY) != denies)
 		return false;
 	rule = &image->rules[entry->rule];
-	return entry->covers == rule->covers &&
+	return entry->subject == rule->subject && entry->covers == rule->covers &&
 	       entry->more == (rule->excepts.n > 0 || rule->expires);
 }
 
@@ -424,6 +427,25 @@ components_good(const struct policy_image *image)
 	return pieces == n_pieces;
 }
 
+/* --- accounts ---------------------------------------------------------------------------- */
+
+static bool
+subuids_good(const struct policy_image *image)
+{
+	uint64_t end = 0;
+
+	for (uint32_t i = 0; i < image_count(image, SECTION_SUBUIDS); i++) {
+		const struct policy_subuids *ids = &image->subuids[i];
+
+		if (ids->n == 0 || ids->owner == UINT32_MAX || ids->first < end)
+			return false;
+		end = (uint64_t)ids->first + ids->n;
+		if (end > UINT32_MAX)
+			return false;
+	}
+	return true;
+}
+
 int
 policy_image_good(const struct policy_image *image)
 {
@@ -439,7 +461,7 @@ policy_image_good(const struct policy_image *image)
 	find_shown(image, &shown);
 	return subjects_good(image) && options_good(image) && rules_good(image, &shown) &&
 			       components_good(image) && lists_good(image) &&
-			       tree_good(image, &orphans)
+			       tree_good(image, &orphans) && subuids_good(image)
 		       ? 0
 		       : -EBADMSG;
 }

@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -135,13 +134,39 @@ stop_running(void)
 		(void)harness_stop(running);
 }
 
+/* The rules of every broker, and more, in which @ stands for the directory. */
 static void
-make_files(struct harness *h)
+write_policy(const struct harness *h, const char *more)
 {
-	static const char *const directories[] = {"policy", "data", "data2", "rw"};
-	static const char *const files[] = {"data/file", "data/..x", "data2/file", "rw/file"};
-	char path[128], *rules = NULL;
 	unsigned uid = geteuid();
+	char path[128], *text = NULL;
+	size_t size = 0;
+	FILE *file = open_memstream(&text, &size);
+
+	assert_non_null(file);
+	fprintf(file,
+		"policy 1\n"
+		"allow user:%u read %s/data/** %s/data/..x\n"
+		"allow user:%u read,write %s/rw/*\n",
+		uid, h->directory, h->directory, uid, h->directory);
+	for (const char *c = more; c && *c; c++) {
+		if (*c == '@')
+			fputs(h->directory, file);
+		else
+			fputc(*c, file);
+	}
+	assert_int_equal(fclose(file), 0);
+	snprintf(path, sizeof(path), "%s/policy/test.policy", h->directory);
+	write_file(path, text);
+	free(text);
+}
+
+static void
+make_files(struct harness *h, const struct harness_how *how)
+{
+	static const char *const directories[] = {"policy", "data", "data2", "rw", "who"};
+	static const char *const files[] = {"data/file", "data/..x", "data2/file", "rw/file"};
+	char path[128];
 
 	make_directory(h->directory);
 	snprintf(h->socket, sizeof(h->socket), "%s/socket", h->directory);
@@ -155,14 +180,11 @@ make_files(struct harness *h)
 		snprintf(path, sizeof(path), "%s/%s", h->directory, files[i]);
 		write_file(path, files[i]);
 	}
-	assert_true(asprintf(&rules,
-			     "policy 1\n"
-			     "allow user:%u read %s/data/** %s/data/..x\n"
-			     "allow user:%u read,write %s/rw/*\n",
-			     uid, h->directory, h->directory, uid, h->directory) > 0);
-	snprintf(path, sizeof(path), "%s/policy/test.policy", h->directory);
-	write_file(path, rules);
-	free(rules);
+	for (const char *const *name = how->files; name && *name; name++) {
+		snprintf(path, sizeof(path), "%s/who/%s", h->directory, *name);
+		write_file(path, *name);
+	}
+	write_policy(h, how->rules);
 }
 
 /* What setsockopt(2) says of an option that the kernel does not know. */
@@ -178,7 +200,8 @@ hide_passrights(void)
 	return r < 0 ? r : seccomp_load(filter);
 }
 
-static void __attribute__((noreturn)) become_broker(const struct harness *h, bool old_kernel)
+static void __attribute__((noreturn))
+become_broker(const struct harness *h, const struct harness_how *how)
 {
 	const char *build = getenv("BUILD");
 	char self[PATH_MAX] = "", program[PATH_MAX + 16], policy[96];
@@ -190,9 +213,11 @@ static void __attribute__((noreturn)) become_broker(const struct harness *h, boo
 		build = dirname(dirname(dirname(self)));
 	snprintf(program, sizeof(program), "%s/fdbrokerd", build ? build : "build");
 	snprintf(policy, sizeof(policy), "%s/policy", h->directory);
-	if (log < 0 || dup2(log, STDERR_FILENO) < 0 || (old_kernel && hide_passrights() < 0))
+	if (log < 0 || dup2(log, STDERR_FILENO) < 0 || (how->old_kernel && hide_passrights() < 0) ||
+	    (how->prepare && how->prepare(how->context) < 0))
 		_exit(126);
-	execl(program, "fdbrokerd", "--socket", h->socket, "--policy", policy, NULL);
+	execl(program, "fdbrokerd", "--socket", h->socket, "--policy", policy,
+	      how->user ? "--user" : NULL, how->user, NULL);
 	dprintf(STDERR_FILENO, "cannot run %s\n", program);
 	_exit(127);
 }
@@ -227,10 +252,12 @@ show_log(const struct harness *h)
 }
 
 void
-harness_start(struct harness *h, bool old_kernel)
+harness_start_how(struct harness *h, const struct harness_how *how)
 {
+	int alone;
+
 	*h = (struct harness){};
-	make_files(h);
+	make_files(h, how);
 	running = h;
 	starter = getpid();
 	atexit(stop_running);
@@ -238,7 +265,7 @@ harness_start(struct harness *h, bool old_kernel)
 	h->pid = fork();
 	assert_return_code(h->pid, errno);
 	if (h->pid == 0)
-		become_broker(h, old_kernel);
+		become_broker(h, how);
 	for (int i = 0; !log_says(h, "listening on"); i++) {
 		if (i > WAIT_SECONDS * 100 || waitpid(h->pid, NULL, WNOHANG) != 0) {
 			show_log(h);
@@ -246,6 +273,7 @@ harness_start(struct harness *h, bool old_kernel)
 		}
 		sleep_ms(10);
 	}
+	alone = count_fds(h->pid);
 	assert_served(h);
 	h->worker = worker_of(h, geteuid());
 	assert_true(h->worker > 0);
@@ -253,6 +281,14 @@ harness_start(struct harness *h, bool old_kernel)
 	sleep_ms(100);
 	h->broker_fds = count_fds(h->pid);
 	h->worker_fds = geteuid() == 0 ? count_fds(h->worker) : -1;
+	h->per_worker = h->broker_fds - alone;
+	h->n_workers = count_workers(h);
+}
+
+void
+harness_start(struct harness *h, bool old_kernel)
+{
+	harness_start_how(h, &(struct harness_how){.old_kernel = old_kernel});
 }
 
 int
@@ -287,48 +323,6 @@ assert_clean_end(struct harness *h)
 	assert_int_equal(harness_stop(h), 0);
 }
 
-/* The admin socket tells without being asked. */
-static size_t
-read_status(const struct harness *h, char *text, size_t room)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	size_t used = 0;
-	ssize_t n = 1;
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s.admin", h->socket);
-	assert_return_code(fd, errno);
-	assert_return_code(connect(fd, (struct sockaddr *)&address, sizeof(address)), errno);
-	while (used < room - 1 && n > 0) {
-		n = read(fd, text + used, room - 1 - used);
-		if (n > 0)
-			used += (size_t)n;
-	}
-	text[used] = '\0';
-	close(fd);
-	return used;
-}
-
-pid_t
-worker_of(const struct harness *h, uid_t uid)
-{
-	static char text[1 << 16];
-	char wanted[64];
-	const char *at = text;
-
-	snprintf(wanted, sizeof(wanted), ",\"kind\":\"identity\",\"uid\":%u,", uid);
-	assert_true(read_status(h, text, sizeof(text)) > 0);
-	while ((at = strstr(at, "\"pid\":"))) {
-		char *end;
-		long pid = strtol(at + strlen("\"pid\":"), &end, 10);
-
-		if (strncmp(end, wanted, strlen(wanted)) == 0)
-			return (pid_t)pid;
-		at = end;
-	}
-	return 0;
-}
-
 void
 assert_served_on(const struct harness *h, int socket)
 {
@@ -358,7 +352,8 @@ assert_undisturbed(const struct harness *h)
 
 	/* Ends of connections take a moment to be noticed. */
 	for (int i = 0; i < 1500; i++) {
-		in_broker = count_fds(h->pid);
+		in_broker = count_fds(h->pid) -
+			    h->per_worker * ((int)count_workers(h) - (int)h->n_workers);
 		worker = geteuid() == 0 ? count_fds(h->worker) : -1;
 		if (in_broker == h->broker_fds && worker == h->worker_fds)
 			break;
@@ -367,6 +362,7 @@ assert_undisturbed(const struct harness *h)
 	assert_int_equal(worker_of(h, geteuid()), h->worker);
 	assert_int_equal(worker, h->worker_fds);
 	assert_int_equal(in_broker, h->broker_fds);
+	assert_known_undisturbed(h);
 }
 
 struct harness broker;

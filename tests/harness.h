@@ -25,6 +25,7 @@
 enum {
 	FDS_AT_ONCE = 253, /* what one message can carry at most, unix(7) */
 	WAIT_SECONDS = 10, /* for what should come at once */
+	HARNESS_KNOWN = 32,
 };
 
 /* True: the test needs root and is left out. With CI=true it fails instead. */
@@ -54,9 +55,24 @@ struct harness {
 	pid_t pid;
 	pid_t worker; /* ours */
 	int broker_fds, worker_fds;
+	int per_worker; /* descriptors that the broker holds of each worker */
+	size_t n_workers;
+	size_t n_known;
+	pid_t known[HARNESS_KNOWN];
+	int known_fds[HARNESS_KNOWN];
 };
 
-/* old_kernel: the broker sees a kernel without SO_PASSRIGHTS. */
+/* What is not the same for every broker. */
+struct harness_how {
+	const char *rules;        /* more of them; @ stands for the directory */
+	const char *const *files; /* who/NAME, root's and for nobody else; ends with NULL */
+	const char *user;         /* the helpers' account */
+	bool old_kernel;          /* it sees a kernel without SO_PASSRIGHTS */
+	/* In the broker's process, before it is the broker. 0, or it does not become one. */
+	int (*prepare)(void *context);
+	void *context;
+};
+void harness_start_how(struct harness *h, const struct harness_how *how);
 void harness_start(struct harness *h, bool old_kernel);
 
 /* The one of a test program that needs no more than one, and what cmocka calls for it. */
@@ -68,24 +84,49 @@ void harness_test_end(void **state); /* assert_clean_end(), as the last test */
 /* Ends it; its wait status. */
 int harness_stop(struct harness *h);
 
+/* The policy again, and new workers: those of before have gone. */
+void harness_reload(struct harness *h);
+
 /* It ends with 0 when asked to, and nothing of it died before. */
 void assert_clean_end(struct harness *h);
 
 /* Pid of the worker that serves this uid, or 0. */
 pid_t worker_of(const struct harness *h, uid_t uid);
 
+/* The workers that serve this uid, and how many connections each was given. Returns how many. */
+struct worker_seen {
+	pid_t pid;
+	gid_t gid;
+	unsigned connections;
+};
+size_t workers_of(const struct harness *h, uid_t uid, struct worker_seen *ret_seen, size_t max);
+
+/* All that take connections, whomever they serve. */
+size_t count_workers(const struct harness *h);
+
+/* A number of the status, of the whole broker. */
+unsigned long status_number(const struct harness *h, const char *key);
+
 /* Well-formed requests are served, on a new connection and on this one. */
 void assert_served(const struct harness *h);
 void assert_served_on(const struct harness *h, int socket);
 
-/* The same worker lives, and no process has more or fewer descriptors than after the start. */
+/*
+ * The same worker lives, and no process has more or fewer descriptors than after the start, but for
+ * those of the broker that belong to workers of others.
+ */
 void assert_undisturbed(const struct harness *h);
+
+/* From now on that holds of the workers of others too that there are now. Needs root. */
+void harness_know(struct harness *h);
+void assert_known_undisturbed(const struct harness *h);
 
 /*
  * --- a client by hand ---------------------------------------------------------------------------
  */
 
 int raw_connect(const struct harness *h);
+int raw_try_connect(const struct harness *h); /* a negative errno value where it cannot */
 
 /* A request for one file. Returns its size. */
 size_t raw_request(void *buffer, uint32_t id, uint32_t flags, const char *path, size_t path_length);

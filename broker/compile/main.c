@@ -4,10 +4,12 @@
  *
  *     fdbroker-compile UID GID DIRECTORY...
  *
- * Opens the policy files with the broker's privileges, gives those up, and only then reads. What it
- * writes is believed by nobody: the broker seals and validates it.
+ * Opens the policy files with the broker's privileges, gives those up, and only then reads; then also
+ * /etc/subuid, whose ranges go into the image. What it writes is believed by nobody: the broker seals
+ * and validates it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,13 +53,13 @@ write_all(int fd, const char *bytes, size_t size)
 }
 
 /*
- * The texts of all files; of one that cannot be read, a message and no text. The process ends before
- * anybody would have to free them.
+ * The texts of all files, and room for one more; of one that cannot be read, a message and no text.
+ * The process ends before anybody would have to free them.
  */
 static struct policy_source *
 read_sources(const struct policy_files *files, struct policy_diag *diag)
 {
-	struct policy_source *sources = calloc(files->n + 1, sizeof(*sources));
+	struct policy_source *sources = calloc(files->n + 2, sizeof(*sources));
 	size_t left = POLICY_FILE_BYTES_MAX;
 
 	if (!sources)
@@ -79,6 +81,32 @@ read_sources(const struct policy_files *files, struct policy_diag *diag)
 	return sources;
 }
 
+/*
+ * Whose the ids of ranges are. Without it each counts for itself: that is no reason not to load a
+ * policy. False: there is nothing.
+ */
+static bool
+read_subuids(struct policy_source *source, struct policy_diag *diag)
+{
+	static const char name[] = "/etc/subuid";
+	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	char *text = NULL;
+	int r = fd < 0 ? -errno : policy_file_read(fd, POLICY_SUBUIDS_MAX, &text, &source->size);
+
+	if (fd >= 0)
+		close(fd);
+	if (r < 0 && r != -ENOENT) {
+		fprintf(diag->out,
+			"%s: note: cannot be read: %s; the ids in it count for themselves\n", name,
+			strerror(-r));
+		diag->notes++;
+	}
+	source->name = name;
+	source->text = text;
+	source->kind = POLICY_SOURCE_SUBUIDS;
+	return r == 0;
+}
+
 static void
 limit_memory(void)
 {
@@ -96,7 +124,7 @@ int
 main(int argc, char **argv)
 {
 	char *messages = NULL;
-	size_t messages_size = 0, size = 0;
+	size_t messages_size = 0, size = 0, n;
 	struct policy_files files = {};
 	struct policy_diag diag = {};
 	struct policy_source *sources;
@@ -124,7 +152,10 @@ main(int argc, char **argv)
 
 	sources = read_sources(&files, &diag);
 	unread = diag.errors;
-	r = policy_compile(sources, files.n, 0, &diag, &image, &size);
+	n = files.n;
+	if (read_subuids(&sources[n], &diag))
+		n++;
+	r = policy_compile(sources, n, 0, &diag, &image, &size);
 	if (fclose(diag.out) != 0)
 		fail("memory", ENOMEM);
 	write_all(STDERR_FILENO, messages, messages_size);

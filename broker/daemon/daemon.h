@@ -52,9 +52,6 @@ enum helper {
 	N_HELPERS,
 };
 
-/* Until the image knows the ranges of /etc/subuid. */
-#define policy_account(image, uid) ((void)(image), (uid))
-
 /* What the kernel says of a peer, beside what makes its identity. */
 struct peer {
 	struct ucred credentials;

@@ -31,6 +31,8 @@ static const char *const policies[] = {
 	"",
 };
 
+static const char subuids[] = "1:100000:65536\n7:165536:65536\n5:1000000:1\n";
+
 static struct good {
 	void *bytes;
 	size_t size;
@@ -42,15 +44,18 @@ static size_t
 compile(size_t i)
 {
 	struct policy_diag diag = {.out = stderr};
-	struct policy_source source = {.name = "fuzz"};
+	struct policy_source sources[] = {
+		{.name = "fuzz"},
+		{"subuid", subuids, sizeof(subuids) - 1, POLICY_SOURCE_SUBUIDS},
+	};
 	char *text;
 
 	if (goods[i].bytes)
 		return goods[i].size;
 	MUST(asprintf(&text, "policy 1\n%s", policies[i]) > 0);
-	source.text = text;
-	source.size = strlen(text);
-	MUST(policy_compile(&source, 1, 0, &diag, &goods[i].bytes, &goods[i].size) == 0);
+	sources[0].text = text;
+	sources[0].size = strlen(text);
+	MUST(policy_compile(sources, 1 + i % 2, 0, &diag, &goods[i].bytes, &goods[i].size) == 0);
 	free(text);
 	return goods[i].size;
 }

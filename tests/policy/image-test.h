@@ -42,6 +42,27 @@ static const char rules[] =
 	"allow user:5 list /**/m/**/n/*\n"
 	"allow user:5|user:1 read /a /b/* until=2027-01-31 id=x because=word\n";
 
+static const char subuids[] = "1:100000:65536\n7:165536:65536\n5:1000000:1\n";
+
+/* Both together. */
+static inline struct compiled
+compile_all(void)
+{
+	_cleanup_free_ char *text = NULL;
+	struct policy_source sources[] = {
+		{"t.policy", NULL, 0, POLICY_SOURCE_RULES},
+		{"subuid", subuids, sizeof(subuids) - 1, POLICY_SOURCE_SUBUIDS},
+	};
+	struct compiled c;
+
+	assert_true(asprintf(&text, "policy 1\n%s", rules) > 0);
+	sources[0].text = text;
+	sources[0].size = strlen(text);
+	c = compile_sources(sources, ELEMENTS(sources));
+	assert_int_equal(c.result, 0);
+	return c;
+}
+
 static struct compiled compiled;
 static unsigned char *bytes;
 static char *fence; /* the first byte that cannot be read */
@@ -57,7 +78,7 @@ set_up(void **state)
 	if (room == MAP_FAILED)
 		return -1;
 	fence = room + size;
-	compiled = compile_rules(rules);
+	compiled = compile_all();
 	bytes = compiled.bytes;
 	return mprotect(fence, page, PROT_NONE);
 }

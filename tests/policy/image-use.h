@@ -20,8 +20,8 @@
 
 struct image_use {
 	const struct policy_image *image;
-	unsigned long allowed, denied, exhausted, told,
-		reached; /* so that a test sees what was done */
+	unsigned long allowed, denied, exhausted, told, reached, applied,
+		counted; /* so that a test sees what was done */
 };
 
 static inline void
@@ -109,6 +109,22 @@ image_use_identity(struct image_use *use, const struct policy_identity *identity
 		policy_explain(use->image, identity, &request, image_use_told, use);
 	}
 	policy_reach(use->image, identity, image_use_reach, use);
+	for (uint32_t i = 0; i < policy_image_rules(use->image); i++)
+		use->applied += policy_rule_applies(use->image, identity, i);
+}
+
+/* Each range is somebody's from its beginning to its end. */
+static inline void
+image_use_accounts(struct image_use *use)
+{
+	static const uid_t uids[] = {0, 1, 99999, 100000, 165535, 165536, 1000000, UINT32_MAX};
+
+	for (size_t i = 0; i < ELEMENTS(uids); i++) {
+		uid_t account = policy_account(use->image, uids[i]);
+
+		MUST(account != UINT32_MAX || uids[i] == UINT32_MAX);
+		use->counted += account != uids[i];
+	}
 }
 
 static inline struct image_use
@@ -142,6 +158,7 @@ image_use(const struct policy_image *image)
 				     peers[i].user);
 		image_use_identity(&use, &identity, i % 2 ? 30000 : POLICY_NO_DAY);
 	}
+	image_use_accounts(&use);
 	for (uint32_t i = 0; i < policy_image_rules(image); i++) {
 		struct policy_rule rule;
 

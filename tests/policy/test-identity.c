@@ -34,6 +34,52 @@ test_subjects(void **state)
 	compiled_free(&c);
 }
 
+/* One that is nobody's applies to nobody, whatever else it says. */
+static void
+test_rule_applies(void **state)
+{
+	static const struct {
+		const char *who;
+		bool applies[5];
+	} cases[] = {
+		{"1", {true, true, false, false, false}},
+		{"2:20", {true, false, true, true, false}},
+		{"3", {true, false, false, true, false}},
+		{"-", {true, false, false, false, false}},
+		{"65534", {false, false, false, false, false}},
+	};
+	struct compiled c = compile_text("policy 1\n"
+					 "set @s = /s/*\n"
+					 "allow any read /a except /a/b\n"
+					 "allow user:1 write @s until=2000-01-01\n"
+					 "allow group:20 read @s /s/**/x\n"
+					 "deny user:2|user:3 any /d\n"
+					 "allow user:no-such-user-x read /e\n");
+
+	(void)state;
+	assert_int_equal(c.result, 0);
+	assert_int_equal(policy_image_rules(c.image), 5);
+	for (size_t i = 0; i < ELEMENTS(cases); i++) {
+		struct policy_identity identity;
+		struct who who;
+		uint32_t ids[8];
+		size_t n;
+
+		parse_who(cases[i].who, &who);
+		assert_int_equal(policy_subjects(c.image, &who.peer, ids, 8, &n), 0);
+		policy_identity_init(&identity, ids, n, NULL, NULL);
+		for (uint32_t rule = 0; rule < 5; rule++) {
+			struct policy_rule r;
+
+			policy_rule_describe(c.image, rule, &r);
+			if (policy_rule_applies(c.image, &identity, rule) !=
+			    cases[i].applies[r.line - 3])
+				fail_msg("line %u for %s", r.line, cases[i].who);
+		}
+	}
+	compiled_free(&c);
+}
+
 static void
 test_asks(void **state)
 {
@@ -368,10 +414,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_subjects),    cmocka_unit_test(test_asks),
-		cmocka_unit_test(test_scope),       cmocka_unit_test(test_reach),
-		cmocka_unit_test(test_reach_limit), cmocka_unit_test(test_many_subjects),
-		cmocka_unit_test(test_names),       cmocka_unit_test(test_overflow),
+		cmocka_unit_test(test_subjects),     cmocka_unit_test(test_asks),
+		cmocka_unit_test(test_scope),        cmocka_unit_test(test_reach),
+		cmocka_unit_test(test_reach_limit),  cmocka_unit_test(test_many_subjects),
+		cmocka_unit_test(test_rule_applies), cmocka_unit_test(test_names),
+		cmocka_unit_test(test_overflow),
 	};
 
 	return cmocka_run_group_tests_name("identity", tests, NULL, NULL);

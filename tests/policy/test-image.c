@@ -12,6 +12,7 @@ test_whole(void **state)
 	assert_true(try_image(bytes, compiled.size));
 	assert_true(use.allowed > 10 && use.denied > 10 && use.told > 10 && use.reached > 10);
 	assert_int_equal(use.exhausted, 0);
+	assert_true(use.applied > 10 && use.counted == 4);
 	for (size_t i = 0; i < SECTIONS; i++)
 		assert_true(compiled.image->header->counts[i] > 0);
 }
@@ -198,7 +199,7 @@ test_no_image(void **state)
 static void
 test_reproducible(void **state)
 {
-	struct compiled again = compile_rules(rules);
+	struct compiled again = compile_all();
 
 	(void)state;
 	assert_int_equal(again.size, compiled.size);

@@ -19,6 +19,7 @@ struct edit {
 	struct image_entry *entries;
 	struct image_component *components;
 	struct image_piece *pieces;
+	struct policy_subuids *subuids;
 	char *strings;
 	const uint32_t *n; /* items of each section */
 };
@@ -185,7 +186,8 @@ rule_with_excepts(const struct edit *e)
 	X(magic, e->header->magic[7] ^= 1)                                                         \
 	X(version, e->header->version--)                                                           \
 	X(size, e->header->size--)                                                                 \
-	X(zero, e->header->zero = 1)                                                               \
+	X(zero, e->header->zero[0] = 1)                                                            \
+	X(zero_too, e->header->zero[1] = 1)                                                        \
 	X(counts_that_overflow, e->header->counts[SECTION_ATOMS] += 1u << 29)                      \
 	X(denies_too_many, e->header->denies = e->n[SECTION_RULES] + 1)                            \
 	X(denies_one_more, e->header->denies++)                                                    \
@@ -226,6 +228,9 @@ rule_with_excepts(const struct edit *e)
 	X(says_more_than_it_covers, e->rules[e->n[SECTION_RULES] - 1].verbs = POLICY_VERBS_ALL)    \
 	X(covers_what_is_no_verb, e->rules[0].covers |= 1 << POLICY_VERBS_N)                       \
 	X(expires_2, rule_with_excepts(e)->expires = 2)                                            \
+	X(rule_of_no_subject, e->rules[0].subject = e->n[SECTION_SUBJECTS])                        \
+	X(rule_of_nobody_with_entries, e->rules[0].subject = IMAGE_NONE)                           \
+	X(rule_of_another_subject, e->rules[0].subject ^= 1)                                       \
 	X(rule_zero, e->rules[0].zero = 1)                                                         \
 	X(excepts_out_of_range, e->rules[0].excepts.first = e->n[SECTION_EXCEPTS] + 1)             \
 	X(excepts_too_many, rule_with_excepts(e)->excepts.n = e->n[SECTION_EXCEPTS] + 1)           \
@@ -280,6 +285,8 @@ rule_with_excepts(const struct edit *e)
 	/* entries and lists */                                                                    \
 	X(entry_zero, first_allow(e)->zero = 1)                                                    \
 	X(entry_of_no_subject, first_allow(e)->subject = e->n[SECTION_SUBJECTS])                   \
+	X(entry_of_another_subject, first_allow(e)->subject = last_subject(e))                     \
+	X(entry_of_another_subject_in_a_list, list_of_another(e))                                  \
 	X(entry_of_no_rule, first_allow(e)->rule = e->n[SECTION_RULES] & 0xffffff)                 \
 	X(entry_far_out_of_range, first_allow(e)->rule = 0xffffff)                                 \
 	X(entry_is_no_list, first_allow(e)->subject = IMAGE_NONE)                                  \
@@ -324,7 +331,15 @@ rule_with_excepts(const struct edit *e)
 	X(literal_beyond_the_end, piece_of(e, POLICY_PIECE_LITERAL)->length = UINT16_MAX)          \
 	X(literal_longer_than_its_string, long_literal(e)->length++)                               \
 	X(literal_shorter_than_its_string, long_literal(e)->length--)                              \
-	X(literal_with_a_slash, e->strings[long_literal(e)->at] = '/')
+	X(literal_with_a_slash, e->strings[long_literal(e)->at] = '/')                             \
+	/* accounts */                                                                             \
+	X(no_ids, e->subuids[2].n = 0)                                                             \
+	X(ids_of_two, e->subuids[0].n++)                                                           \
+	X(ids_unsorted, e->subuids[1].first = 99999)                                               \
+	X(ids_twice, e->subuids[1] = e->subuids[0])                                                \
+	X(ids_beyond_the_last, e->subuids[2].n = UINT32_MAX - 1000000 + 1)                         \
+	X(ids_that_overflow, e->subuids[2].n = UINT32_MAX)                                         \
+	X(ids_of_nobody, e->subuids[0].owner = UINT32_MAX)
 
 static void
 unsort_keys(struct edit *e)
@@ -551,6 +566,27 @@ first_allow(struct edit *e)
 	return ALLOWS(node);
 }
 
+static uint32_t
+last_subject(struct edit *e)
+{
+	NODE(node, has_allow);
+
+	assert_int_not_equal(ALLOWS(node)->subject, e->n[SECTION_SUBJECTS] - 1);
+	/* The order stays as it has to be. */
+	ALLOWS(node)[node->n_allows - 1].subject = e->n[SECTION_SUBJECTS] - 1;
+	return ALLOWS(node)->subject;
+}
+
+/* A list of one keeps its order. */
+static void
+list_of_another(struct edit *e)
+{
+	uint32_t last = e->n[SECTION_ENTRIES] - 1;
+
+	e->entries[last].subject = e->rules[e->entries[last].rule].subject + 1;
+	assert_true(e->entries[last].subject < e->n[SECTION_SUBJECTS]);
+}
+
 static void
 allow_among_denies(struct edit *e)
 {
@@ -675,6 +711,7 @@ edit_of(unsigned char *copy)
 	e.entries = (void *)(copy + at[SECTION_ENTRIES]);
 	e.components = (void *)(copy + at[SECTION_COMPONENTS]);
 	e.pieces = (void *)(copy + at[SECTION_PIECES]);
+	e.subuids = (void *)(copy + at[SECTION_SUBUIDS]);
 	e.strings = (char *)(copy + at[SECTION_STRINGS]);
 	return e;
 }

@@ -25,6 +25,37 @@ ok "the same text, the same image" cmp "$T/image" "$T/first"
 compile "$nobody" "$nobody" "$T/nothing"
 is "no file is a policy too" 0 "$status"
 
+# /etc/subuid, in an /etc that only the compiler sees.
+mkdir "$T/etc"
+cp /etc/passwd /etc/group /etc/nsswitch.conf /etc/ld.so.cache "$T/etc/"
+with_subuid() { # UID
+	rm -f "$T/image" "$T/messages"
+	unshare --mount --propagation private sh -c 'mount --bind "$1" /etc && shift && exec "$@"' sh "$T/etc" \
+		"$compiler" "$1" "$1" "$T/policy" 3>"$T/image" 4>"$T/messages" 2>"$T/said" </dev/null
+	status=$?
+}
+with_subuid "$nobody"
+is "no /etc/subuid" "0 " "$status $(cat "$T/messages")"
+cp "$T/image" "$T/without"
+echo "61001:900000000:65536" >"$T/etc/subuid"
+with_subuid "$nobody"
+is "one with a range" "0 " "$status $(cat "$T/messages")"
+is "which takes twelve bytes of the image" 12 $(($(stat -c %s "$T/image") - $(stat -c %s "$T/without")))
+printf 'broken\nno-such-user-here:900000000:1\n\0\xff:::\n' >"$T/etc/subuid"
+with_subuid "$nobody"
+is "one that is broken keeps no policy from being loaded" 0 "$status"
+has "but is noted" "^/etc/subuid:1:1: note\[P084\]" "$(cat "$T/messages")"
+ok "and the image is as without" cmp "$T/image" "$T/without"
+chmod 600 "$T/etc/subuid"
+with_subuid "$nobody"
+is "one that only root may read is not read: it is opened without privilege" 0 "$status"
+has "which is noted" "^/etc/subuid: note: cannot be read: Permission denied" "$(cat "$T/messages")"
+chmod 644 "$T/etc/subuid"
+head -c 1048577 /dev/zero | tr '\0' '\n' >"$T/etc/subuid"
+with_subuid "$nobody"
+has "nor is one of more than 1 MiB" "^/etc/subuid: note: cannot be read: File too large" "$(cat "$T/messages")"
+is "with which the policy is loaded" 0 "$status"
+
 rm "$T/policy/b.policy"
 compile "$nobody" "$nobody" "$T/policy"
 is "an error in the policy is 1" 1 "$status"

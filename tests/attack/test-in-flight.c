@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * More descriptors on their way than the kernel allows the workers' account (ETOOMANYREFS), against
+ * a real broker with a small limit and an account of its own.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "tests/people.h"
+
+enum {
+	A = 61001,
+	LIMIT = 300,     /* descriptors; the kernel counts those on their way against it */
+	CONNECTIONS = 6, /* each with two full answers unread */
+	BATCHES = 2,
+};
+
+static const char rules[] = "allow user:61001 read @/who/a\n";
+static const char *const files[] = {"a", NULL};
+
+static int
+lower_limit(void *context)
+{
+	const struct rlimit limit = {.rlim_cur = LIMIT, .rlim_max = LIMIT};
+
+	(void)context;
+	return setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* As many files as one message may ask for. Returns its size. */
+static size_t
+greatest_request(char *batch)
+{
+	const size_t length = strlen(broker.file), items = WIRE_ITEMS_MAX;
+	struct wire_header header = {.version = WIRE_VERSION,
+				     .operation = WIRE_OPEN,
+				     .item_size = sizeof(struct wire_item),
+				     .items = (uint16_t)items};
+	struct wire_item item = {.flags = O_RDONLY, .path_length = (uint32_t)length};
+	size_t used = sizeof(header) + items * sizeof(item);
+
+	for (size_t i = 0; i < items; i++) {
+		memcpy(batch + sizeof(header) + i * sizeof(item), &item, sizeof(item));
+		memcpy(batch + used, broker.file, length);
+		used += length;
+	}
+	header.length = (uint32_t)used;
+	memcpy(batch, &header, sizeof(header));
+	return used;
+}
+
+/* The next answer: all that was asked for, or a refusal of the whole. Returns its status. */
+static int
+take_answer(int socket)
+{
+	struct reply reply;
+	int status;
+
+	raw_receive(socket, 0, &reply);
+	assert_true(reply.size >= (ssize_t)sizeof(reply.head));
+	status = reply.head.status;
+	assert_int_equal(reply.n_fds, status == 0 ? WIRE_ITEMS_MAX : 0);
+	assert_int_equal(reply.head.items, reply.n_fds);
+	reply_drop(&reply);
+	return status;
+}
+
+/* Fill all connections with unread answers. Returns how many of these were refused. */
+static size_t
+overflow(void)
+{
+	static char batch[WIRE_MESSAGE_MAX];
+	int sockets[CONNECTIONS], status[CONNECTIONS][BATCHES];
+	size_t size = greatest_request(batch), refused = 0;
+	const pid_t worker = broker.worker;
+
+	for (size_t i = 0; i < CONNECTIONS; i++) {
+		sockets[i] = raw_connect(&broker);
+		for (size_t n = 0; n < BATCHES; n++)
+			assert_int_equal(raw_send_bytes(sockets[i], batch, size), 0);
+		/* One after the other: until this one's answers are on their way, or will not be. */
+		sleep_ms(50);
+	}
+	for (size_t i = 0; i < CONNECTIONS; i++)
+		for (size_t n = 0; n < BATCHES; n++) {
+			status[i][n] = take_answer(sockets[i]);
+			assert_true(status[i][n] == 0 || status[i][n] == EBUSY);
+			refused += status[i][n] != 0;
+		}
+	/* Whoever was first had all of it; nobody lost more than an answer. */
+	assert_int_equal(status[0][0], 0);
+	assert_int_equal(status[0][1], 0);
+	assert_int_equal(status[1][0], 0);
+	for (size_t i = 0; i < CONNECTIONS; i++) {
+		assert_served_on(&broker, sockets[i]);
+		close(sockets[i]);
+	}
+	assert_int_equal(worker_of(&broker, geteuid()), worker);
+	if (geteuid() == 0)
+		assert_int_equal(ask_as(&broker, &(struct ids){.uid = A, .gid = A}, "a"),
+				 ASK_GRANTED);
+	return refused;
+}
+
+static void
+test_too_many_on_their_way(void **state)
+{
+	int own = count_fds(0);
+	size_t refused;
+
+	(void)state;
+	if (needs_root())
+		return;
+	refused = overflow();
+	printf("# %zu of %d answers were refused\n", refused, CONNECTIONS * BATCHES);
+	assert_true(refused > 0);
+	assert_int_equal(count_fds(0), own);
+	assert_undisturbed(&broker);
+}
+
+/* With room for all of them no answer is refused. */
+static void
+test_not_too_many(void **state)
+{
+	int own = count_fds(0);
+
+	(void)state;
+	if (needs_root())
+		return;
+	assert_int_equal(overflow(), 0);
+	assert_int_equal(count_fds(0), own);
+	assert_undisturbed(&broker);
+}
+
+static void
+test_another_broker(void **state)
+{
+	(void)state;
+	if (!needs_root())
+		harness_start_how(
+			&broker,
+			&(struct harness_how){.rules = rules, .files = files, .user = "games"});
+}
+
+static void
+test_end(void **state)
+{
+	(void)state;
+	if (!needs_root())
+		assert_clean_end(&broker);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	if (geteuid() == 0)
+		harness_start_how(&broker, &(struct harness_how){.rules = rules,
+								 .files = files,
+								 .user = "games",
+								 .prepare = lower_limit});
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_too_many_on_their_way),
+		cmocka_unit_test(test_end),
+		cmocka_unit_test(test_another_broker),
+		cmocka_unit_test(test_not_too_many),
+		cmocka_unit_test(test_end),
+	};
+
+	return cmocka_run_group_tests_name("attack/in-flight", tests, setup, harness_teardown);
+}

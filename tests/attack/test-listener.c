@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the broker's socket takes before the broker looks at it: connections and messages that wait,
+ * on a socket of its own and on one that it was given. Against a real broker.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "broker/sys.h"
+#include "tests/people.h"
+
+enum {
+	A = 61001,
+};
+
+static const char rules[] = "allow user:61001 read @/who/a\n"
+			    "allow user:0 read @/who/root\n";
+static const char *const files[] = {"a", "root", NULL};
+static bool kernel_refuses; /* descriptors, where it is asked to */
+
+static int
+send_request(int socket, const char *name, const struct ucred *credentials, const int *fd)
+{
+	char path[128], message[512];
+	int length = snprintf(path, sizeof(path), "%s/who/%s", broker.directory, name);
+	struct raw raw = {
+		.bytes = message, .credentials = credentials, .fds = fd, .n_fds = fd != NULL};
+
+	raw.size = raw_request(message, 9, O_RDONLY, path, (size_t)length);
+	return raw_send(socket, &raw);
+}
+
+/* The answer to it: as ask() says it. */
+static int
+receive_answer(int socket)
+{
+	struct reply reply;
+
+	raw_receive(socket, 0, &reply);
+	if (reply.size == -ECONNRESET)
+		raw_receive(socket, 0, &reply);
+	reply_drop(&reply);
+	if (reply.size == 0)
+		return ASK_ENDED;
+	if (reply.size < 0 || reply.head.id != 9)
+		return ASK_ODD;
+	return reply.head.status != 0 ? reply.head.status : (int)reply.results[0].error;
+}
+
+static void
+freeze_broker(void)
+{
+	assert_return_code(kill(broker.pid, SIGSTOP), errno);
+}
+
+static void
+thaw_broker(void)
+{
+	assert_return_code(kill(broker.pid, SIGCONT), errno);
+}
+
+/* --- connections that wait to be accepted --------------------------------------------------- */
+
+/* The options are the listener's: they hold before the broker has seen the connection. */
+static void
+test_queued_connections(void **state)
+{
+	int own = count_fds(0), silent, honest, hostile, r;
+
+	(void)state;
+	freeze_broker();
+	silent = raw_connect(&broker);
+	honest = raw_connect(&broker);
+	hostile = raw_connect(&broker);
+	/* Credentials come along although nobody has asked for them on this connection. */
+	assert_int_equal(send_request(honest, "root", NULL, NULL), 0);
+	r = send_request(hostile, "root", NULL, &honest);
+	assert_int_equal(r, kernel_refuses ? -EPERM : 0);
+	thaw_broker();
+	if (geteuid() == 0)
+		assert_int_equal(receive_answer(honest), 0);
+	if (kernel_refuses)
+		assert_served_on(&broker, hostile);
+	else
+		assert_ended(hostile);
+	assert_served_on(&broker, silent);
+	/* The same after it was accepted. */
+	r = send_request(silent, "root", NULL, &honest);
+	assert_int_equal(r, kernel_refuses ? -EPERM : 0);
+	if (kernel_refuses)
+		assert_served_on(&broker, silent);
+	else
+		assert_ended(silent);
+	close(silent);
+	close(honest);
+	close(hostile);
+	assert_int_equal(count_fds(0), own);
+	assert_undisturbed(&broker);
+}
+
+/* Forged before anybody looked. */
+static void
+test_queued_forgeries(void **state)
+{
+	const struct ucred forged[] = {{.pid = 1}, {.pid = getpid(), .uid = A, .gid = A}};
+	struct ucred claim;
+	struct maker maker;
+	int socket;
+
+	(void)state;
+	if (needs_root())
+		return;
+	for (size_t i = 0; i < ELEMENTS(forged); i++) {
+		claim = forged[i];
+		freeze_broker();
+		socket = connection_of(&broker, &(struct ids){.uid = A, .gid = A}, &maker);
+		assert_int_equal(send_request(socket, "a", &claim, NULL), 0);
+		assert_int_equal(send_request(socket, "root", &claim, NULL), 0);
+		assert_int_equal(send_request(socket, "a", &maker.credentials, NULL), 0);
+		thaw_broker();
+		assert_int_equal(receive_answer(socket), EACCES);
+		assert_int_equal(receive_answer(socket), EACCES);
+		assert_int_equal(receive_answer(socket), ASK_GRANTED);
+		close(socket);
+		maker_end(&maker);
+	}
+	assert_undisturbed(&broker);
+}
+
+/* --- connections from before the broker ----------------------------------------------------- */
+
+enum {
+	SILENT,
+	HONEST,
+	UNSIGNED,
+	HOSTILE,
+	FORGED,
+	N_EARLY,
+};
+static int early[N_EARLY], early_wire[2];
+
+/*
+ * A service manager's part, in the process that becomes the broker: a socket without any option, and
+ * clients on it already. What that process says is the truth about it.
+ */
+static int
+begin_as_manager(void *context)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const struct ucred self = {.pid = getpid()}, forged = {.pid = 1, .uid = A, .gid = A};
+	int listener = socket(AF_UNIX, SOCK_SEQPACKET, 0), fds[N_EARLY], r = 0;
+	char pid[16];
+
+	(void)context;
+	memcpy(address.sun_path, broker.socket, strlen(broker.socket) + 1);
+	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(listener, 100) < 0)
+		return -1;
+	for (size_t i = 0; i < N_EARLY && r == 0; i++) {
+		fds[i] = raw_try_connect(&broker);
+		r = fds[i] < 0 ? fds[i] : pass_fd(early_wire[1], fds[i]);
+	}
+	/* That they get in is what makes this a test. */
+	if (r < 0 || send_request(fds[HONEST], "root", &self, NULL) < 0 ||
+	    send_request(fds[UNSIGNED], "root", NULL, NULL) < 0 ||
+	    send_request(fds[HOSTILE], "root", &self, &listener) < 0 ||
+	    send_request(fds[FORGED], "root", &forged, NULL) < 0)
+		return -1;
+	for (size_t i = 0; i < N_EARLY; i++)
+		close(fds[i]);
+	if (listener != 3 && dup2(listener, 3) < 0)
+		return -1;
+	(void)fcntl(3, F_SETFD, 0);
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	return setenv("LISTEN_PID", pid, 1) < 0 ? -1 : setenv("LISTEN_FDS", "1", 1);
+}
+
+static void
+start_given(bool old_kernel)
+{
+	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, early_wire),
+			   errno);
+	harness_start_how(&broker, &(struct harness_how){.rules = rules,
+							 .files = files,
+							 .old_kernel = old_kernel,
+							 .prepare = begin_as_manager});
+	for (size_t i = 0; i < N_EARLY; i++) {
+		early[i] = take_fd(early_wire[0]);
+		assert_true(early[i] >= 0);
+	}
+	close(early_wire[0]);
+	close(early_wire[1]);
+}
+
+static void
+test_queued_before_the_broker(void **state)
+{
+	const struct ucred made_by = {.pid = broker.pid};
+	int r;
+
+	(void)state;
+	if (needs_root())
+		return;
+	r = receive_answer(early[UNSIGNED]);
+	/* It was sent when nobody asked for credentials: the kernel adds them, or has none. */
+	printf("# a message without credentials from before the broker: %d\n", r);
+	assert_true(r == ASK_GRANTED || r == EACCES);
+	assert_int_equal(receive_answer(early[HONEST]), ASK_GRANTED);
+	assert_int_equal(receive_answer(early[FORGED]), EACCES);
+	assert_int_equal(receive_answer(early[HOSTILE]), ASK_ENDED);
+	/* What is sent from now on. */
+	r = send_request(early[SILENT], "root", &made_by, &early[HONEST]);
+	assert_int_equal(r, kernel_refuses ? -EPERM : 0);
+	if (kernel_refuses)
+		assert_int_equal(ask(&broker, early[SILENT], &made_by, "root"), ASK_GRANTED);
+	else
+		assert_ended(early[SILENT]);
+	/* Without credentials of ours the kernel adds some: they are not those of the connection. */
+	assert_int_equal(ask(&broker, early[FORGED], NULL, "root"), EACCES);
+	assert_int_equal(ask(&broker, early[FORGED], &made_by, "root"), ASK_GRANTED);
+	for (size_t i = 0; i < N_EARLY; i++)
+		close(early[i]);
+	assert_served(&broker);
+}
+
+/* How the socket came about makes no difference for those who come later. */
+static void
+test_end_of_given(void **state)
+{
+	(void)state;
+	if (!needs_root())
+		assert_int_equal(harness_stop(&broker), 0);
+}
+
+static void
+test_given_socket(void **state)
+{
+	(void)state;
+	if (!needs_root())
+		start_given(false);
+}
+
+static void
+test_given_socket_on_an_old_kernel(void **state)
+{
+	(void)state;
+	kernel_refuses = false;
+	if (!needs_root())
+		start_given(true);
+}
+
+static int
+setup(void **state)
+{
+	const int off = 0;
+	int probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	kernel_refuses = setsockopt(probe, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off)) == 0;
+	close(probe);
+	harness_start_how(&broker, &(struct harness_how){.rules = rules, .files = files});
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_queued_connections),
+		cmocka_unit_test(test_queued_forgeries),
+		cmocka_unit_test(harness_test_end),
+		cmocka_unit_test(test_given_socket),
+		cmocka_unit_test(test_queued_before_the_broker),
+		cmocka_unit_test(test_end_of_given),
+		cmocka_unit_test(test_given_socket_on_an_old_kernel),
+		cmocka_unit_test(test_queued_before_the_broker),
+		cmocka_unit_test(test_end_of_given),
+	};
+
+	return cmocka_run_group_tests_name("attack/listener", tests, setup, harness_teardown);
+}
