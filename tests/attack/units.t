@@ -124,7 +124,9 @@ for lacks in "" "peerpidfd" "peerpidfd pidfdinfo"; do
 	end_broker "${lacks:-this kernel}"
 done
 under "peerpidfd pidfdinfo pidfd"
+says() { inside "$1" $A "$BUILD/fdbroker" whoami 2>&1 | sed -n 's/^unit[^a-z]*//p'; }
 is "without any pidfd nobody is in a unit" "plain " "$(gets "system.slice/$U")"
+is "and is told so" "in no system unit" "$(says "system.slice/$U")"
 is "and a client is served that needs none" "plain " "$(gets "$S")"
 end_broker "without any pidfd"
 
@@ -133,6 +135,8 @@ end_broker "without any pidfd"
 start_broker
 is "the slice does not matter" "unit glob any plain " "$(gets "$S/$U")"
 is "nor how deep it is" "unit glob any plain " "$(gets "$S/fdbroker-test-$$-in.slice/$U")"
+is "whoami says the unit" "$U" "$(says "system.slice/$U/payload/sub")"
+is "and that there is none" "in no system unit" "$(says "$S")"
 is "an instance of a template meets a pattern" "glob any plain " "$(gets "$S/fdbroker-test-$$@home.service")"
 is "a name that had to be escaped is the name" "unit glob any plain " "$(gets "$S/_$U")"
 for near in "x$U" "${U}x" "${U%e}" "$U (deleted)" "fdbroker-test-$$.Service" "__$U" "fdbroker-test-$$"; do
@@ -327,10 +331,11 @@ allow user:$A read $T/plain
 EOF2
 under looks
 is "no rule asks for a unit: the broker does not look" "plain " "$(gets "system.slice/$U")"
+has "and says that it did not" "^not looked at" "$(says "system.slice/$U")"
 end_broker "nobody asks"
 rules
 under looks
-is "a rule asks for one: it does" "" "$(gets "system.slice/$U")"
-wait "$broker"
-is "and is killed for it here" 159 $?
+{ got=$(gets "system.slice/$U"); wait "$broker"; status=$?; } 2>/dev/null
+is "a rule asks for one: it does" "" "$got"
+is "and is killed for it here" 159 $status
 finished
