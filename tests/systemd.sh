@@ -148,4 +148,6 @@ systemd_down() {
 	systemd_groups=()
 	rm -rf "$T/systemd"
 }
-trap 'systemd_down; finish' EXIT
+# A second signal does not stop it.
+trap 'trap "" INT TERM HUP; systemd_down; finish' EXIT
+trap 'trap "" INT TERM HUP; exit 1' INT TERM HUP

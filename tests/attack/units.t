@@ -35,7 +35,9 @@ finish_groups() {
 	done
 	made=()
 }
-trap 'finish_groups; finish' EXIT
+# A second signal does not stop the clearing up.
+trap 'trap "" INT TERM HUP; finish_groups; finish' EXIT
+trap 'trap "" INT TERM HUP; exit 1' INT TERM HUP
 
 # group PATH [ROOT...]: make this control group, and those above it that are not there.
 group() {
