@@ -24,15 +24,17 @@ echo "# control groups: ${unified:+unified at $unified} ${named:+name=systemd at
 
 # What was made, in that order. Whoever is still in it ends first.
 made=()
+finish_group() {
+	local pid
+	# Names may be too long for more than one step at a time.
+	while read -r pid; do
+		[ "$pid" = 0 ] || kill -KILL "$pid" 2>/dev/null
+	done < <(find "$1" -name cgroup.procs -execdir cat {} \; 2>/dev/null)
+	[ ! -d "$1" ] || find "$1" -depth -type d -delete
+}
 finish_groups() {
-	local i pid
-	for ((i = ${#made[@]} - 1; i >= 0; i--)); do
-		# Names may be too long for more than one step at a time.
-		while read -r pid; do
-			[ "$pid" = 0 ] || kill -KILL "$pid" 2>/dev/null
-		done < <(find "${made[i]}" -name cgroup.procs -execdir cat {} \; 2>/dev/null)
-		until_ok find "${made[i]}" -depth -type d -delete
-	done
+	local i
+	for ((i = ${#made[@]} - 1; i >= 0; i--)); do until_ok finish_group "${made[i]}"; done
 	made=()
 }
 # A second signal does not stop the clearing up.
