@@ -42,6 +42,14 @@ go_on(void)
 	kill(broker, SIGCONT);
 }
 
+static void
+stop(int signal)
+{
+	(void)signal;
+	go_on();
+	_exit(3);
+}
+
 /* A child, with this pid if it is not 0. */
 static pid_t
 start(pid_t wanted)
@@ -55,8 +63,6 @@ start(pid_t wanted)
 
 	if (pid < 0)
 		err(3, "clone3");
-	if (pid == 0)
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	return pid;
 }
 
@@ -73,6 +79,8 @@ become(uid_t uid, char *const *procs)
 	}
 	if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)
 		err(3, "setresuid");
+	/* Forgotten at a change of ids, so after it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
 static void
@@ -153,7 +161,7 @@ main(int argc, char **argv)
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) < 0)
 		err(3, "socket");
 	/* Also when this fails: a broker that is stopped cannot be ended. */
-	if (atexit(go_on) != 0 || kill(broker, SIGSTOP) < 0)
+	if (atexit(go_on) != 0 || signal(SIGTERM, stop) == SIG_ERR || kill(broker, SIGSTOP) < 0)
 		err(3, "cannot stop the broker");
 
 	self.pid = start(0);
