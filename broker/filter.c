@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <seccomp.h>
+#include <sys/socket.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 /* A confined process cannot look for leaks at its end: that takes a thread and ptrace(2). */
@@ -35,6 +36,10 @@ add(scmp_filter_ctx filter, const struct filter_rule *rule)
 		return seccomp_rule_add(
 			filter, SCMP_ACT_ALLOW, rule->call, 1,
 			SCMP_CMP64(rule->argument, SCMP_CMP_MASKED_EQ, rule->value, 0));
+	case FILTER_OPTION:
+		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, rule->call, 2,
+					SCMP_CMP64(1, SCMP_CMP_EQ, SOL_SOCKET),
+					SCMP_CMP64(2, SCMP_CMP_EQ, rule->value));
 	case FILTER_ANY:
 		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, rule->call, 0);
 	}

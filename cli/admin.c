@@ -9,6 +9,7 @@
 
 #include "admin.h"
 #include "cli.h"
+#include "client-lib/connection.h"
 #include "text.h"
 
 int64_t
@@ -95,6 +96,7 @@ admin_read(const char *path, int64_t deadline, struct admin_status *ret_status)
 	_cleanup_close_ int fd = -1;
 	struct admin_status status = {0};
 	socklen_t length = sizeof(status.server);
+	struct where where;
 	size_t size = 0;
 	int r = admin_connect(path, deadline, &fd);
 
@@ -102,7 +104,8 @@ admin_read(const char *path, int64_t deadline, struct admin_status *ret_status)
 		return r;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &status.server, &length) < 0)
 		return -errno;
-	if (status.server.uid != 0 && status.server.uid != geteuid())
+	where_find(&where);
+	if (!where_trusts(&where, status.server.uid))
 		return ADMIN_UNTRUSTED;
 	r = read_to_end(fd, deadline, &status.text, &size);
 	if (r != ADMIN_READ)
@@ -121,7 +124,8 @@ admin_explain(const char *path, int result)
 {
 	switch (result) {
 	case ADMIN_UNTRUSTED:
-		cli_error("%s: what listens there runs neither as root nor as you; not trusted",
+		cli_error("%s: what listens there runs neither as root nor as you; not trusted "
+			  "(--server-uid says whom to trust)",
 			  path);
 		break;
 	case ADMIN_UNREADABLE:

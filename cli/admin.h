@@ -10,7 +10,7 @@ struct cli_args;
 
 enum admin_result {
 	ADMIN_READ = 0,
-	ADMIN_UNTRUSTED,  /* what listens there is neither root's nor ours */
+	ADMIN_UNTRUSTED,  /* what listens there is not to be trusted */
 	ADMIN_UNREADABLE, /* no JSON object, or too long */
 			  /* or a negative errno value */
 };

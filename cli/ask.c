@@ -209,9 +209,9 @@ ask_clear(struct ask *ask)
 	rules_clear(&ask->rules);
 	who_clear(&ask->who);
 	free(ask->ids);
-	free(ask->facts);
+	free(ask->lacks);
 	ask->ids = NULL;
-	ask->facts = NULL;
+	ask->lacks = NULL;
 }
 
 struct policy_request

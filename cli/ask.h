@@ -9,13 +9,6 @@
 
 struct cli_args;
 
-/* What the peer is to a who of the rules: what one of its alternatives lacks least, and units. */
-struct subject_facts {
-	size_t least;
-	bool names_unit;
-	bool holds_without_unit;
-};
-
 struct ask {
 	const char *who_text;
 	const char *path;
@@ -27,7 +20,7 @@ struct ask {
 	struct who who;
 	struct rules rules;
 	uint32_t *ids;
-	struct subject_facts *facts; /* of each who, or NULL: see subject.h */
+	size_t *lacks; /* of each who, or NULL: what its nearest alternative lacks */
 	struct policy_identity identity;
 	bool unserved; /* the broker has no worker for this peer, whatever the rules say */
 };

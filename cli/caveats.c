@@ -2,20 +2,19 @@
 #include "caveats.h"
 
 #include "json.h"
-#include "subject.h"
 #include "text.h"
 
 enum {
-	CREATE = 1 << 2,
-	STAT = 1 << 3,
-	LIST = 1 << 4,
-	DEVICE = 1 << 5,
-	LINKS = 1 << 6,
-	EXEC = 1 << 7,
+	STRICT = 1 << 0,
+	CREATE = 1 << 1,
+	STAT = 1 << 2,
+	LIST = 1 << 3,
+	DEVICE = 1 << 4,
+	LINKS = 1 << 5,
+	EXEC = 1 << 6,
 };
 
 static const char *const texts[CAVEATS_N] = {
-	"units: not found out in this version: a rule with 'unit:' matches nobody",
 	"strictmodes: not held in this version: who may write a directory decides what is in it",
 	"create: not served in this version: O_CREAT is refused",
 	"stat: not served in this version: there is no request for it",
@@ -30,10 +29,10 @@ caveats_of(struct ask *ask, unsigned verbs, uint32_t rule)
 {
 	const struct policy_options *options = policy_rule_options(ask->rules.image, rule);
 	bool opens = verbs & (POLICY_READ | POLICY_WRITE | POLICY_CREATE);
-	unsigned caveats = caveats_of_near(ask, rule);
+	unsigned caveats = 0;
 
 	if (options->strict != POLICY_STRICT_NO)
-		caveats |= CAVEAT_STRICT;
+		caveats |= STRICT;
 	if (verbs & POLICY_CREATE)
 		caveats |= CREATE;
 	if (verbs & POLICY_STAT)
@@ -47,12 +46,6 @@ caveats_of(struct ask *ask, unsigned verbs, uint32_t rule)
 	if (opens && options->exec)
 		caveats |= EXEC;
 	return caveats;
-}
-
-unsigned
-caveats_of_near(struct ask *ask, uint32_t rule)
-{
-	return subject_has_unit(ask, rule) ? CAVEAT_UNIT : 0;
 }
 
 const char *

@@ -23,6 +23,7 @@ enum cli_exit {
 
 enum cli_option_id {
 	CLI_SOCKET,
+	CLI_SERVER_UID,
 	CLI_ADMIN,
 	CLI_POLICY,
 	CLI_FLAGS,
@@ -39,8 +40,8 @@ enum cli_option_id {
 
 /* What may stand before the subcommand. */
 #define CLI_GLOBAL                                                                                 \
-	(CLI_TAKES(CLI_SOCKET) | CLI_TAKES(CLI_ADMIN) | CLI_TAKES(CLI_HELP) |                      \
-	 CLI_TAKES(CLI_VERSION))
+	(CLI_TAKES(CLI_SOCKET) | CLI_TAKES(CLI_SERVER_UID) | CLI_TAKES(CLI_ADMIN) |                \
+	 CLI_TAKES(CLI_HELP) | CLI_TAKES(CLI_VERSION))
 
 struct cli_option {
 	const char *name;
@@ -100,10 +101,14 @@ void cli_help_command(const struct cli_command *command);
 const char *cli_socket_path(void);
 const char *cli_admin_path(const struct cli_args *args);
 
-/* Put FDBROKER_SOCKET back to what it was before --socket, for a program that is executed. */
-void cli_socket_restore(void);
+/* Put the environment back to what it was before our options, for a program that is executed. */
+void cli_environment_restore(void);
 
 /* Say why broker_open(path, flags) failed and what to do about it. */
 void cli_explain_open(const char *path, int flags, int error);
 
-cli_run cli_help, cli_cat, cli_open, cli_check, cli_can, cli_explain, cli_status, cli_reload;
+/* Say why the broker did not say who we are. */
+void cli_explain_whoami(int error);
+
+cli_run cli_help, cli_cat, cli_open, cli_check, cli_can, cli_explain, cli_whoami, cli_status,
+	cli_reload;

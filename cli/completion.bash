@@ -45,6 +45,7 @@ _fdbroker_who() {
 _fdbroker_option_value() {
 	local option=$1 current=$2
 	case $option in
+	--server-uid) _fdbroker_words -W '0 65534' -- "$current" ;;
 	--socket | --admin) _fdbroker_files -f -- "$current" ;;
 	--policy) _fdbroker_files -f -- "$current" ;;
 	--flags) _fdbroker_list "$current" read write append trunc nonblock sync dsync direct nofollow ;;
@@ -72,7 +73,7 @@ _fdbroker_operand() {
 		2) _fdbroker_files -f -- "$current" ;;
 		esac
 		;;
-	help) ((n > 0)) || _fdbroker_words -W 'cat open check can explain status reload help' -- "$current" ;;
+	help) ((n > 0)) || _fdbroker_words -W 'cat open check can explain whoami status reload help' -- "$current" ;;
 	esac
 }
 
@@ -96,7 +97,7 @@ _fdbroker() {
 				return
 			fi
 			;;
-		--socket | --admin | --policy | --flags | --fd | --on)
+		--socket | --server-uid | --admin | --policy | --flags | --fd | --on)
 			previous=${words[i]}
 			((i++))
 			((i < ${#words[@]} - 1)) && previous=''
@@ -116,19 +117,20 @@ _fdbroker() {
 	fi
 	if [[ $current == -* ]]; then
 		case $command in
-		'') options='--socket --admin --help --version' ;;
-		cat) options='--socket --help' ;;
-		open) options='--socket --flags --fd --help --' ;;
+		'') options='--socket --server-uid --admin --help --version' ;;
+		cat) options='--socket --server-uid --help' ;;
+		open) options='--socket --server-uid --flags --fd --help --' ;;
 		check) options='--policy --json --help' ;;
 		can) options='--policy --json --on --help' ;;
 		explain) options='--policy --json --on --all --help' ;;
-		status) options='--socket --admin --json --help' ;;
-		reload) options='--socket --admin --help' ;;
+		whoami) options='--socket --server-uid --json --help' ;;
+		status) options='--socket --server-uid --admin --json --help' ;;
+		reload) options='--socket --server-uid --admin --help' ;;
 		*) options='--help' ;;
 		esac
 		_fdbroker_words -W "$options" -- "$current"
 	elif [[ ! $command ]]; then
-		_fdbroker_words -W 'cat open check can explain status reload help' -- "$current"
+		_fdbroker_words -W 'cat open check can explain whoami status reload help' -- "$current"
 	else
 		_fdbroker_operand "$command" "$n" "$current"
 	fi

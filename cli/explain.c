@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "ask.h"
-#include "caveats.h"
 #include "cli.h"
 #include "json.h"
 #include "near.h"
@@ -92,7 +91,6 @@ print_near(struct ask *ask, struct explanation *e)
 			reason = near_reason(ask, e->answer.verbs, near->rule, 1u << k);
 			cli_line(stdout, "       %s: %s", near_clause_names[k], reason);
 		}
-		caveats_print(caveats_of_near(ask, near->rule));
 	}
 	if (e->shown < e->rules.n)
 		cli_line(stdout, "       %zu more near miss%s; --all shows them",
@@ -177,7 +175,6 @@ near_json(struct ask *ask, struct explanation *e, const struct near_rule *near)
 	}
 	cli_json_put(object, "failed", failed);
 	cli_json_put(object, "reasons", reasons);
-	cli_json_put(object, "caveats", caveats_json(caveats_of_near(ask, near->rule)));
 	return object;
 }
 

@@ -17,7 +17,7 @@ print_options(unsigned options)
 			continue;
 		name = cli_format("--%s%s%s", o->name, o->argument ? "=" : "", o->argument ?: "");
 		letter = o->letter ? cli_format("-%c,", o->letter) : cli_format("   ");
-		printf("  %s %-15s %s\n", letter, name, o->help);
+		printf("  %s %-16s %s\n", letter, name, o->help);
 	}
 }
 

@@ -105,23 +105,63 @@ explain_denied(const char *path, int flags)
 }
 
 static void
-explain_no_broker(const char *path)
+explain_no_broker(const char *what)
 {
 	const char *socket = cli_socket_path();
 
 	if (strcmp(socket, BROKER_SOCKET_DEFAULT) == 0)
-		cli_error("%s: no broker at %s; start it: systemctl start fdbroker.socket", path,
+		cli_error("%sno broker at %s; start it: systemctl start fdbroker.socket", what,
 			  socket);
 	else
-		cli_error("%s: no broker at %s; is fdbrokerd running with --socket %s, as root or "
-			  "as you?",
-			  path, socket, socket);
+		cli_error("%sno broker at %s; is fdbrokerd running with --socket %s, as root or "
+			  "as you? (--server-uid says whom else to trust)",
+			  what, socket, socket);
+}
+
+/* What is none of the file's; what: stands before each message. */
+static void
+explain_broker(const char *what, int error)
+{
+	_cleanup_free_ char *status = status_command();
+
+	switch (error) {
+	case ENOTCONN:
+		explain_no_broker(what);
+		break;
+	case EBUSY:
+		cli_error("%sa limit of the broker is reached; try again later, "
+			  "an administrator can ask: %s",
+			  what, status);
+		break;
+	case ETIMEDOUT:
+		cli_error("%sno answer from the broker in %d seconds; "
+			  "an administrator can ask: %s",
+			  what, BROKER_TIMEOUT_DEFAULT / 1000, status);
+		break;
+	case EPROTO:
+		cli_error("%sthe answer from %s was not understood; are broker and client "
+			  "of one version? (%s, fdbroker --version)",
+			  what, cli_socket_path(), status);
+		break;
+	default:
+		cli_error("%s%s", what, strerror(error));
+	}
+}
+
+void
+cli_explain_whoami(int error)
+{
+	if (error == EACCES)
+		cli_error("the broker at %s does not take this process for the one that connected",
+			  cli_socket_path());
+	else
+		explain_broker("", error);
 }
 
 void
 cli_explain_open(const char *path, int flags, int error)
 {
-	_cleanup_free_ char *status = status_command();
+	_cleanup_free_ char *what = cli_format("%s: ", path);
 
 	if (!policy_path_is_canonical(path, strlen(path))) {
 		/* Whatever else is wrong: the broker will never take it. */
@@ -132,29 +172,11 @@ cli_explain_open(const char *path, int flags, int error)
 	case EACCES:
 		explain_denied(path, flags);
 		break;
-	case ENOTCONN:
-		explain_no_broker(path);
-		break;
 	case EINVAL:
 		cli_error("%s: the broker does not take these flags", path);
 		break;
 	case EISDIR:
 		cli_error("%s: is a directory; the broker opens files only", path);
-		break;
-	case EBUSY:
-		cli_error("%s: a limit of the broker is reached; try again later, "
-			  "an administrator can ask: %s",
-			  path, status);
-		break;
-	case ETIMEDOUT:
-		cli_error("%s: no answer from the broker in %d seconds; "
-			  "an administrator can ask: %s",
-			  path, BROKER_TIMEOUT_DEFAULT / 1000, status);
-		break;
-	case EPROTO:
-		cli_error("%s: the answer from %s was not understood; are broker and client "
-			  "of one version? (%s, fdbroker --version)",
-			  path, cli_socket_path(), status);
 		break;
 	case ELOOP:
 		cli_error("%s: a symbolic link is in the path; name the file that it leads to "
@@ -168,6 +190,6 @@ cli_explain_open(const char *path, int flags, int error)
 		cli_error("%s: %s; raise the limit (ulimit -n)", path, strerror(error));
 		break;
 	default:
-		cli_error("%s: %s", path, strerror(error));
+		explain_broker(what, error);
 	}
 }

@@ -7,11 +7,12 @@
 #include <string.h>
 
 #include "cli.h"
+#include "client-lib/connection.h"
 #include "client-lib/fdbroker.h"
 #include "text.h"
 
-#define ONLINE  (CLI_TAKES(CLI_SOCKET))
-#define ADMIN   (CLI_TAKES(CLI_SOCKET) | CLI_TAKES(CLI_ADMIN))
+#define ONLINE  (CLI_TAKES(CLI_SOCKET) | CLI_TAKES(CLI_SERVER_UID))
+#define ADMIN   (ONLINE | CLI_TAKES(CLI_ADMIN))
 #define OFFLINE (CLI_TAKES(CLI_POLICY))
 
 #define QUESTION (OFFLINE | CLI_TAKES(CLI_JSON) | CLI_TAKES(CLI_ON))
@@ -87,6 +88,18 @@ const struct cli_command cli_commands[] = {
 		.run = cli_explain,
 	},
 	{
+		.name = "whoami",
+		.operands = "",
+		.summary = "Show who the broker says you are, and your rules",
+		.help = "User, groups, unit and label as the broker sees them, the policy in "
+			"force\n"
+			"and each rule that is for this peer, with its line where the file may be\n"
+			"read. What a rule covers, 'fdbroker explain' says.\n"
+			"Exit: 0 shown, 1 no broker or refused, 2 usage.",
+		.options = ONLINE | CLI_TAKES(CLI_JSON),
+		.run = cli_whoami,
+	},
+	{
 		.name = "status",
 		.operands = "",
 		.summary = "Show the broker's state",
@@ -140,28 +153,64 @@ cli_command_find(const char *name)
 
 /* --- where the broker is --------------------------------------------------------------- */
 
-static bool socket_changed;
-static char *socket_before;
+/* Options that the library reads from the environment, and what was there before. */
+static struct {
+	enum cli_option_id option;
+	const char *name;
+	bool changed;
+	char *before;
+} variables[] = {
+	{CLI_SOCKET, "FDBROKER_SOCKET"},
+	{CLI_SERVER_UID, "FDBROKER_SERVER_UID"},
+};
+
+enum {
+	VARIABLES_N = sizeof(variables) / sizeof(variables[0]),
+};
+
+/* A uid, if it is one that is given. */
+static int
+check_server_uid(const struct cli_args *args)
+{
+	const char *text = args->value[CLI_SERVER_UID];
+	uid_t uid;
+
+	if (!text || where_parse_uid(text, &uid))
+		return CLI_YES;
+	return cli_usage(args->command, "--server-uid=%s: not the number of a user", text);
+}
 
 static int
-use_socket(const char *path)
+set_environment(const struct cli_args *args)
 {
-	const char *before = getenv("FDBROKER_SOCKET");
+	for (size_t i = 0; i < VARIABLES_N; i++) {
+		const char *value = args->value[variables[i].option];
+		const char *before = getenv(variables[i].name);
 
-	socket_changed = true;
-	socket_before = before ? cli_format("%s", before) : NULL;
-	return setenv("FDBROKER_SOCKET", path, 1) < 0 ? -errno : 0;
+		if (!value)
+			continue;
+		variables[i].changed = true;
+		variables[i].before = before ? cli_format("%s", before) : NULL;
+		if (setenv(variables[i].name, value, 1) < 0) {
+			cli_error("--%s: %s", cli_options[variables[i].option].name,
+				  strerror(errno));
+			return CLI_NO;
+		}
+	}
+	return CLI_YES;
 }
 
 void
-cli_socket_restore(void)
+cli_environment_restore(void)
 {
-	if (!socket_changed)
-		return;
-	if (socket_before)
-		(void)setenv("FDBROKER_SOCKET", socket_before, 1);
-	else
-		(void)unsetenv("FDBROKER_SOCKET");
+	for (size_t i = 0; i < VARIABLES_N; i++) {
+		if (!variables[i].changed)
+			continue;
+		if (variables[i].before)
+			(void)setenv(variables[i].name, variables[i].before, 1);
+		else
+			(void)unsetenv(variables[i].name);
+	}
 }
 
 const char *
@@ -250,16 +299,11 @@ run(struct cli_args *args, char **arguments)
 
 	int r = check_operands(args);
 
-	if (r != CLI_YES)
-		return r;
-	if (args->value[CLI_SOCKET]) {
-		r = use_socket(args->value[CLI_SOCKET]);
-		if (r < 0) {
-			cli_error("--socket: %s", strerror(-r));
-			return CLI_NO;
-		}
-	}
-	return args->command->run(args);
+	if (r == CLI_YES)
+		r = check_server_uid(args);
+	if (r == CLI_YES)
+		r = set_environment(args);
+	return r == CLI_YES ? args->command->run(args) : r;
 }
 
 int
@@ -272,7 +316,8 @@ main(int argc, char **argv)
 	status = run(&args, argv + (argc > 0));
 	free(args.policies);
 	free(args.operands);
-	free(socket_before);
+	for (size_t i = 0; i < VARIABLES_N; i++)
+		free(variables[i].before);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		cli_error("standard output: %s", strerror(errno));
 		if (status == CLI_YES)

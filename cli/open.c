@@ -132,7 +132,7 @@ cli_open(const struct cli_args *args)
 		cli_error("descriptor %d: %s", target, strerror(-r));
 		return CLI_NO;
 	}
-	cli_socket_restore();
+	cli_environment_restore();
 	execvp(args->program[0], args->program);
 	r = errno;
 	if (target == STDERR_FILENO && dup2(messages, STDERR_FILENO) < 0)

@@ -11,6 +11,8 @@
 const struct cli_option cli_options[CLI_OPTIONS_N] = {
 	[CLI_SOCKET] = {"socket", 0, "PATH",
 			"the broker's socket ($FDBROKER_SOCKET, " BROKER_SOCKET_DEFAULT ")"},
+	[CLI_SERVER_UID] = {"server-uid", 0, "UID",
+			    "trust a broker of this user too ($FDBROKER_SERVER_UID)"},
 	[CLI_ADMIN] = {"admin", 0, "PATH",
 		       "its admin socket (" CLI_DEFAULT_ADMIN ", or that of the socket + .admin)"},
 	[CLI_POLICY] = {"policy", 0, "PATH",

@@ -24,20 +24,13 @@ static void
 note_conjunction(struct ask *ask, const struct image_conjunction *c)
 {
 	const struct policy_image *image = ask->rules.image;
-	struct subject_facts *facts = &ask->facts[c->subject];
-	size_t lacks = 0;
-	bool unit = false;
+	size_t *least = &ask->lacks[c->subject], lacks = 0;
 
-	for (uint32_t i = 0; i < c->atoms.n; i++) {
-		const struct image_atom *atom = &image->atoms[c->atoms.first + i];
-
-		lacks += !policy_atom_holds(image, atom, &ask->who.peer);
-		unit |= atom->kind == POLICY_ATOM_UNIT;
-	}
-	if (lacks < facts->least)
-		facts->least = lacks;
-	facts->names_unit |= unit;
-	facts->holds_without_unit |= lacks == 0 && !unit;
+	for (uint32_t i = 0; i < c->atoms.n; i++)
+		lacks += !policy_atom_holds(image, &image->atoms[c->atoms.first + i],
+					    &ask->who.peer);
+	if (lacks < *least)
+		*least = lacks;
 }
 
 /* The atoms that the peer lacks, joined by '+'. */
@@ -64,34 +57,19 @@ subject_lacking(const struct ask *ask, const struct image_conjunction *c, size_t
 	return text;
 }
 
-/* Of all whos in one go: there may be as many as rules. */
-static const struct subject_facts *
-facts_of(struct ask *ask, uint32_t subject)
+size_t
+subject_lacks(struct ask *ask, uint32_t rule)
 {
 	const struct policy_image *image = ask->rules.image;
-	uint32_t n = image_count(image, SECTION_SUBJECTS);
+	uint32_t n = image_count(image, SECTION_SUBJECTS), subject = image->rules[rule].subject;
 
-	if (!ask->facts) {
-		ask->facts = cli_resize(NULL, (size_t)n + 1, sizeof(*ask->facts));
-		for (uint32_t i = 0; i <= n; i++)
-			ask->facts[i] = (struct subject_facts){.least = SIZE_MAX};
+	/* Of all whos in one go: there may be as many as rules. */
+	if (!ask->lacks) {
+		ask->lacks = cli_resize(NULL, (size_t)n + 1, sizeof(*ask->lacks));
+		memset(ask->lacks, 0xff, ((size_t)n + 1) * sizeof(*ask->lacks));
 		for (uint32_t i = 0; i < image_count(image, SECTION_CONJUNCTIONS); i++)
 			note_conjunction(ask, &image->conjunctions[i]);
 	}
 	/* Behind the last: a rule whose who names nobody. */
-	return &ask->facts[subject < n ? subject : n];
-}
-
-size_t
-subject_lacks(struct ask *ask, uint32_t rule)
-{
-	return facts_of(ask, ask->rules.image->rules[rule].subject)->least;
-}
-
-bool
-subject_has_unit(struct ask *ask, uint32_t rule)
-{
-	const struct subject_facts *facts = facts_of(ask, ask->rules.image->rules[rule].subject);
-
-	return facts->names_unit && !facts->holds_without_unit;
+	return ask->lacks[subject < n ? subject : n];
 }

@@ -17,6 +17,3 @@ char *subject_lacking(const struct ask *ask, const struct image_conjunction *c, 
 
 /* How many atoms are missing in the nearest alternative; SIZE_MAX: there is none. */
 size_t subject_lacks(struct ask *ask, uint32_t rule);
-
-/* Does it take a unit to be whom the rule is for, in one alternative, and no other holds? */
-bool subject_has_unit(struct ask *ask, uint32_t rule);

@@ -230,9 +230,6 @@ who_say(const struct who *who)
 	else if (who->peer.has_uid && !who->user)
 		cli_error("uid %u has no entry in the system's database: %s${user} matches nothing",
 			  who->peer.uid, who->peer.n_groups == 0 ? "no groups, and " : "");
-	if (who->unit)
-		cli_error("this version of the broker does not ask for units: a rule with 'unit:' "
-			  "matches nobody there");
 	if (who->peer.has_uid && who->peer.uid == POLICY_OVERFLOW_ID)
 		cli_error("uid %u: no rule matches it, not even one for 'any'", who->peer.uid);
 	if (who->peer.has_uid && who->peer.uid == 0)

@@ -59,16 +59,24 @@ connection_close(struct connection *connection)
 	connection->fd = -1;
 }
 
+bool
+where_trusts(const struct where *where, uid_t server)
+{
+	if (where->has_uid && server == where->uid)
+		return true;
+	/* All that have no id in our user namespace look alike, and maybe like ourselves. */
+	return server == 0 || (server == geteuid() && server != CONNECTION_OVERFLOW_ID);
+}
+
 /* Requests name files that only root may read: an impostor must not learn them. */
 static bool
-server_is_trusted(int fd)
+server_is_trusted(int fd, const struct where *where)
 {
 	struct ucred server;
 	socklen_t size = sizeof(server);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &server, &size) < 0)
-		return false;
-	return server.uid == 0 || server.uid == geteuid();
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &server, &size) == 0 &&
+	       where_trusts(where, server.uid);
 }
 
 /* How long sends, receipts and, with a full backlog, connect(2) may wait (socket(7), unix(7)). */
@@ -100,23 +108,24 @@ connect_socket(int fd, const struct sockaddr_un *address, const struct timespec 
 }
 
 static int
-connect_to(struct connection *connection, const char *socket_path, const struct timespec *deadline)
+connect_to(struct connection *connection, const struct where *where,
+	   const struct timespec *deadline)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	size_t length = strlen(socket_path);
+	size_t length = strlen(where->path);
 	struct stat status;
 	int fd, r;
 
 	/* Abstract names have no permissions, so whoever comes first would be the broker. */
-	if (length == 0 || length >= sizeof(address.sun_path) || socket_path[0] != '/')
+	if (length == 0 || length >= sizeof(address.sun_path) || where->path[0] != '/')
 		return -ENOTCONN;
-	memcpy(address.sun_path, socket_path, length);
+	memcpy(address.sun_path, where->path, length);
 
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	r = connect_socket(fd, &address, deadline);
-	if (r == 0 && (!server_is_trusted(fd) || fstat(fd, &status) < 0))
+	if (r == 0 && (!server_is_trusted(fd, where) || fstat(fd, &status) < 0))
 		r = -ENOTCONN;
 	if (r < 0) {
 		close(fd);
@@ -129,6 +138,7 @@ connect_to(struct connection *connection, const char *socket_path, const struct 
 	connection->forks = forks;
 	connection->uid = geteuid();
 	connection->gid = getegid();
+	connection->made++;
 	return 0;
 }
 
@@ -142,7 +152,7 @@ is_ours(const struct connection *connection)
 
 enum outcome {
 	OUTCOME_FAILED,       /* with a negative errno value */
-	OUTCOME_DONE,         /* with a descriptor */
+	OUTCOME_DONE,         /* with a descriptor, or a page */
 	OUTCOME_NOT_EXECUTED, /* the worker is being replaced: nothing was done */
 	OUTCOME_UNKNOWN,      /* the connection ended without an answer */
 };
@@ -164,74 +174,122 @@ status_error(uint16_t status)
 	return status == EACCES || status == EBUSY ? -(int)status : -EPROTO;
 }
 
-/* The answer to request id: exactly one descriptor with a grant, none with anything else. */
-static enum outcome
-receive_answer(const struct connection *connection, uint32_t id, const struct timespec *deadline,
-	       int *ret_fd, int *ret_error)
-{
-	char message[WIRE_REPLY_MAX];
+/* What is asked, and what came of it. */
+struct question {
+	/* A file; */
+	const char *path;
+	size_t length;
+	int flags;
+	mode_t mode;
+	int fd;
+	/* or without a path: a page of who we are. */
+	uint32_t from, next;
+	size_t text_length;
+	char text[WIRE_TEXT_MAX];
+};
+
+/* A message of the server, and what came with it. */
+struct answer {
+	size_t size;
+	int fd;
 	struct channel_extra extra;
-	uint16_t status = 0;
-	uint32_t error = 0;
-	int fd = -1;
+	char message[WIRE_REPLY_MAX];
+};
+
+/* OUTCOME_DONE: it is there. */
+static enum outcome
+receive_answer(const struct connection *connection, const struct timespec *deadline,
+	       struct answer *answer, int *ret_error)
+{
+	int flags = 0;
 	ssize_t n;
 
 	/*
 	 * One call in the usual case. A signal, or a limit set earlier, ends it before its time:
 	 * wait for the rest.
 	 */
-	n = channel_receive(connection->fd, message, sizeof(message), &fd, 1, false, 0, &extra);
-	while (n == -EINTR || n == -EAGAIN) {
+	for (;;) {
 		struct pollfd wait = {.fd = connection->fd, .events = POLLIN};
-		int left = milliseconds_left(deadline);
+		int left;
 
+		n = channel_receive(connection->fd, answer->message, sizeof(answer->message),
+				    &answer->fd, 1, false, flags, &answer->extra);
+		if (n != -EINTR && n != -EAGAIN)
+			break;
+		left = milliseconds_left(deadline);
 		if (left == 0) {
 			*ret_error = -ETIMEDOUT;
 			return OUTCOME_FAILED;
 		}
 		(void)poll(&wait, 1, left);
-		n = channel_receive(connection->fd, message, sizeof(message), &fd, 1, false,
-				    MSG_DONTWAIT, &extra);
+		flags = MSG_DONTWAIT;
 	}
 	/*
 	 * A server that went away says ECONNRESET first when it left a request of ours unread; then
 	 * 0.
 	 */
-	if (n == -ECONNRESET || n == -EPIPE || (n == 0 && extra.n_fds == 0))
+	if (n == -ECONNRESET || n == -EPIPE || (n == 0 && answer->extra.n_fds == 0))
 		return OUTCOME_UNKNOWN;
 	if (n < 0) {
 		*ret_error = n == -EMSGSIZE ? -EPROTO : (int)n;
 		return OUTCOME_FAILED;
 	}
+	answer->size = (size_t)n;
+	return OUTCOME_DONE;
+}
+
+/* Exactly one descriptor with a grant, none with anything else. */
+static enum outcome
+read_grant(const struct answer *answer, uint32_t id, struct question *question, int *ret_error)
+{
+	const struct channel_extra *extra = &answer->extra;
+	uint16_t status = 0;
+	uint32_t error = 0;
+
 	*ret_error = -EPROTO;
-	if (wire_decode_reply(message, (size_t)n, id, 1, &status, &error) < 0)
-		goto fail;
-	if (status == WIRE_STATUS_RETRY && extra.n_fds == 0)
+	if (wire_decode_reply(answer->message, answer->size, id, 1, &status, &error) < 0)
+		return OUTCOME_FAILED;
+	if (status == WIRE_STATUS_RETRY && extra->n_fds == 0)
 		return OUTCOME_NOT_EXECUTED;
 	if (status == 0 && error == 0) {
-		if (extra.n_fds == 1 && !extra.truncated) {
-			*ret_fd = fd;
+		if (extra->n_fds == 1 && !extra->truncated) {
+			question->fd = answer->fd;
 			return OUTCOME_DONE;
 		}
 		/* The kernel had a descriptor for us and no place to put it: our own limit. */
-		if (extra.n_fds == 0 && extra.truncated)
+		if (extra->n_fds == 0 && extra->truncated)
 			*ret_error = -EMFILE;
-		goto fail;
+		return OUTCOME_FAILED;
 	}
-	if (extra.n_fds > 0 || extra.truncated)
-		goto fail;
-	*ret_error = status == 0 ? result_error(error) : status_error(status);
-	return OUTCOME_FAILED;
-
-fail:
-	if (extra.n_fds > 0)
-		close(fd);
+	if (extra->n_fds == 0 && !extra->truncated)
+		*ret_error = status == 0 ? result_error(error) : status_error(status);
 	return OUTCOME_FAILED;
 }
 
 static enum outcome
-ask(struct connection *connection, const char *path, size_t length, int flags, mode_t mode,
-    const struct timespec *deadline, int *ret_fd, int *ret_error)
+read_page(const struct answer *answer, uint32_t id, struct question *question, int *ret_error)
+{
+	const char *text = NULL;
+	uint16_t status = 0;
+
+	*ret_error = -EPROTO;
+	if (answer->extra.n_fds > 0 || answer->extra.truncated ||
+	    wire_decode_page(answer->message, answer->size, id, &status, &question->next, &text,
+			     &question->text_length) < 0)
+		return OUTCOME_FAILED;
+	if (status == WIRE_STATUS_RETRY)
+		return OUTCOME_NOT_EXECUTED;
+	if (status != 0) {
+		*ret_error = status_error(status);
+		return OUTCOME_FAILED;
+	}
+	memcpy(question->text, text, question->text_length);
+	return OUTCOME_DONE;
+}
+
+static enum outcome
+ask(struct connection *connection, struct question *question, const struct timespec *deadline,
+    int *ret_error)
 {
 	/*
 	 * Without this the kernel would attach the real ids, which are not those of the connection.
@@ -241,20 +299,35 @@ ask(struct connection *connection, const char *path, size_t length, int flags, m
 	char head[WIRE_REQUEST_HEAD];
 	struct iovec iov[2] = {
 		{.iov_base = head, .iov_len = sizeof(head)},
-		{.iov_base = (char *)path, .iov_len = length},
+		{.iov_base = (char *)question->path, .iov_len = question->length},
 	};
 	uint32_t id = connection->next_id++;
+	struct answer answer;
+	enum outcome outcome;
 	int r;
 
-	wire_encode_open(head, id, (uint32_t)flags, mode, (uint32_t)length);
-	r = channel_send(connection->fd, iov, 2, NULL, 0, &self, 0);
+	if (question->path)
+		wire_encode_open(head, id, (uint32_t)question->flags, question->mode,
+				 (uint32_t)question->length);
+	else
+		wire_encode_whoami(head, id, question->from);
+	r = channel_send(connection->fd, iov, question->path ? 2 : 1, NULL, 0, &self, 0);
 	if (r == -EPIPE || r == -ECONNRESET)
 		return OUTCOME_NOT_EXECUTED;
 	if (r < 0) {
-		*ret_error = r == -EAGAIN ? -ETIMEDOUT : r;
+		/* EINVAL: who has no id in its own user namespace cannot say who it is. */
+		*ret_error = r == -EAGAIN ? -ETIMEDOUT : r == -EINVAL ? -ENOTCONN : r;
 		return OUTCOME_FAILED;
 	}
-	return receive_answer(connection, id, deadline, ret_fd, ret_error);
+	answer.extra.n_fds = 0;
+	outcome = receive_answer(connection, deadline, &answer, ret_error);
+	if (outcome != OUTCOME_DONE)
+		return outcome;
+	outcome = question->path ? read_grant(&answer, id, question, ret_error)
+				 : read_page(&answer, id, question, ret_error);
+	if (outcome != OUTCOME_DONE && answer.extra.n_fds > 0)
+		close(answer.fd);
+	return outcome;
 }
 
 /* Wait a little, differently in each client, so that all of them do not come back at once. */
@@ -269,23 +342,22 @@ back_off(unsigned attempt)
 	nanosleep(&wait, NULL);
 }
 
-int
-connection_open(struct connection *connection, const char *socket_path, const char *path, int flags,
-		mode_t mode, const struct timespec *deadline, int *ret_fd)
+/* One question and its answer, on as many connections as that takes. */
+static int
+exchange(struct connection *connection, const struct where *where, struct question *question,
+	 const struct timespec *deadline)
 {
-	size_t length = strnlen(path, WIRE_PATH_MAX + 1);
+	bool once = question->path && (question->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
 	int error = -EPROTO, r;
 
-	if (length == 0 || length > WIRE_PATH_MAX)
-		return -EINVAL;
 	for (unsigned attempt = 0;; attempt++) {
 		if (!is_ours(connection)) {
 			connection_close(connection);
-			r = connect_to(connection, socket_path, deadline);
+			r = connect_to(connection, where, deadline);
 			if (r < 0)
 				return r;
 		}
-		switch (ask(connection, path, length, flags, mode, deadline, ret_fd, &error)) {
+		switch (ask(connection, question, deadline, &error)) {
 		case OUTCOME_DONE:
 			return 0;
 		case OUTCOME_FAILED:
@@ -301,7 +373,7 @@ connection_open(struct connection *connection, const char *socket_path, const ch
 			/*
 			 * It may have been executed. Creating exclusively a second time would fail.
 			 */
-			if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) {
+			if (once) {
 				connection_close(connection);
 				return -EPROTO;
 			}
@@ -314,4 +386,59 @@ connection_open(struct connection *connection, const char *socket_path, const ch
 			return -ETIMEDOUT;
 		back_off(attempt);
 	}
+}
+
+int
+connection_open(struct connection *connection, const struct where *where, const char *path,
+		int flags, mode_t mode, const struct timespec *deadline, int *ret_fd)
+{
+	struct question question = {
+		.path = path,
+		.length = strnlen(path, WIRE_PATH_MAX + 1),
+		.flags = flags,
+		.mode = mode,
+	};
+	int r;
+
+	if (question.length == 0 || question.length > WIRE_PATH_MAX)
+		return -EINVAL;
+	r = exchange(connection, where, &question, deadline);
+	if (r == 0)
+		*ret_fd = question.fd;
+	return r;
+}
+
+int
+connection_whoami(struct connection *connection, const struct where *where,
+		  const struct timespec *deadline, char *text, size_t size, size_t *ret_length)
+{
+	struct question question = {};
+	unsigned made = 0;
+	size_t length = 0;
+	int r;
+
+	/* More than the largest policy has. */
+	for (unsigned pages = 0; pages < CONNECTION_PAGES_MAX; pages++) {
+		r = exchange(connection, where, &question, deadline);
+		if (r < 0)
+			return r;
+		if (question.from != 0 && connection->made != made) {
+			/* Another worker, which may have another policy: from the beginning. */
+			question.from = 0;
+			length = 0;
+			continue;
+		}
+		made = connection->made;
+		if (question.text_length > size - length)
+			break;
+		memcpy(text + length, question.text, question.text_length);
+		length += question.text_length;
+		if (question.next == 0) {
+			*ret_length = length;
+			return 0;
+		}
+		question.from = question.next;
+	}
+	connection_close(connection);
+	return -EPROTO;
 }

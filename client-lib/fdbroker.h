@@ -42,9 +42,11 @@ extern "C" {
  * descriptor always has close-on-exec set; clear it with fcntl(2) if it has to survive an exec. A
  * third argument is accepted as open(2) accepts it.
  *
- * The socket is FDBROKER_SOCKET from the environment (ignored in set-id programs), else
- * BROKER_SOCKET_DEFAULT. A server that runs neither as root nor as the effective uid of the caller
- * is refused. One connection a thread is kept and made anew after fork(2), after a change of
+ * The socket is FDBROKER_SOCKET from the environment, else BROKER_SOCKET_DEFAULT. A server that
+ * runs neither as root, nor as the effective uid of the caller, nor as the uid (decimal) that
+ * FDBROKER_SERVER_UID says, is refused. Both variables are ignored in set-id programs. A server
+ * that looks like uid 65534 has no uid in the caller's user namespace: it is refused unless
+ * FDBROKER_SERVER_UID says 65534. One connection a thread is kept and made anew after fork(2), after a change of
  * effective ids and when the broker asks for it.
  *
  * Returns a new descriptor, or -1 and errno:

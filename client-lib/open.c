@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "connection.h"
@@ -44,12 +45,38 @@ own_connection(void)
 	return &thread_connection;
 }
 
+bool
+where_parse_uid(const char *text, uid_t *ret_uid)
+{
+	size_t n = strspn(text, "0123456789");
+	unsigned long long uid;
+
+	if (n == 0 || n > 10 || text[n])
+		return false;
+	uid = strtoull(text, NULL, 10);
+	/* (uid_t)-1 is nobody. */
+	if (uid >= (uid_t)-1)
+		return false;
+	*ret_uid = (uid_t)uid;
+	return true;
+}
+
+void
+where_find(struct where *ret_where)
+{
+	const char *path = secure_getenv("FDBROKER_SOCKET");
+	const char *uid = secure_getenv("FDBROKER_SERVER_UID");
+
+	*ret_where = (struct where){.path = path && *path ? path : BROKER_SOCKET_DEFAULT};
+	ret_where->has_uid = uid && where_parse_uid(uid, &ret_where->uid);
+}
+
 int
 broker_open(const char *path, int flags, ...)
 {
-	const char *socket_path = secure_getenv("FDBROKER_SOCKET");
 	int saved = errno, fd = -1, r;
 	struct timespec deadline;
+	struct where where;
 	mode_t mode = 0;
 
 	if (flags & (O_CREAT | __O_TMPFILE)) {
@@ -59,11 +86,10 @@ broker_open(const char *path, int flags, ...)
 		mode = va_arg(arguments, mode_t);
 		va_end(arguments);
 	}
-	if (!socket_path || !*socket_path)
-		socket_path = BROKER_SOCKET_DEFAULT;
+	where_find(&where);
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
 	deadline.tv_sec += BROKER_TIMEOUT_DEFAULT / 1000;
-	r = connection_open(own_connection(), socket_path, path, flags, mode, &deadline, &fd);
+	r = connection_open(own_connection(), &where, path, flags, mode, &deadline, &fd);
 	errno = r < 0 ? -r : saved;
 	return r < 0 ? -1 : fd;
 }

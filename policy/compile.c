@@ -80,6 +80,50 @@ count_prefix(void *context, const struct policy_prefix *prefix, const struct ima
 	return 0;
 }
 
+/* At the first rule that says this of who. */
+static void
+report_units(const struct policy_ast *ast, struct policy_report *report,
+	     const struct policy_image *image, const uint32_t *order,
+	     const struct image_conjunction *c, bool all)
+{
+	uint32_t first = UINT32_MAX;
+	char what[64];
+
+	for (uint32_t i = 0; i < image_count(image, SECTION_RULES); i++)
+		if (image->rules[i].subject == c->subject && order[i] < first)
+			first = order[i];
+	if (first >= ast->rules.n)
+		return;
+	snprintf(what, sizeof(what), "%s:%u", policy_atom_name((enum policy_atom_kind)c->kind),
+		 c->key);
+	policy_report_add(report, POLICY_CODE_UNITS, &ast->rules.items[first].place,
+			  ast->rules.items[first].who_span, all ? "all users and groups" : what,
+			  "%d are possible: use '*' in their names, or leave units out",
+			  all ? IMAGE_UNITS_ALL_MAX : IMAGE_UNITS_MAX);
+}
+
+/* What the broker looks at while a peer waits. */
+static void
+check_units(const struct policy_ast *ast, struct policy_report *report,
+	    const struct policy_image *image, const uint32_t *order)
+{
+	uint64_t found = 0, all = 0;
+
+	for (uint32_t i = 0; i < image_count(image, SECTION_CONJUNCTIONS); i++) {
+		const struct image_conjunction *c = &image->conjunctions[i];
+		uint32_t units = image_units(image, c);
+
+		if (i > 0 && (c->kind != c[-1].kind || c->key != c[-1].key))
+			found = 0;
+		if (found <= IMAGE_UNITS_MAX && found + units > IMAGE_UNITS_MAX)
+			report_units(ast, report, image, order, c, false);
+		if (all <= IMAGE_UNITS_ALL_MAX && all + units > IMAGE_UNITS_ALL_MAX)
+			report_units(ast, report, image, order, c, true);
+		found += units;
+		all += units;
+	}
+}
+
 /* More places than a worker can hold are better found now than when the first peer connects. */
 static int
 check_reach(const struct policy_ast *ast, struct policy_report *report,
@@ -144,6 +188,7 @@ check_image(const struct policy_ast *ast, struct policy_report *report, unsigned
 	if (r < 0)
 		return r;
 	index.image = image;
+	check_units(ast, report, image, order);
 	r = check_reach(ast, report, image, order);
 	if (r == 0)
 		r = policy_expect(ast, image, report);

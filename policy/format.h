@@ -16,6 +16,7 @@
 #include "pattern.h"
 #include "policy.h"
 #include "util.h"
+#include "words.h"
 
 #define IMAGE_MAGIC "fdbroker"
 
@@ -65,6 +66,15 @@ enum image_subject_flags {
 /* All that one rule says of who: whoever one of its conjunctions holds for. */
 struct image_subject {
 	uint32_t flags;
+};
+
+enum {
+	/*
+	 * Units, which cost most to compare with, in the conjunctions that are found by one user,
+	 * group or label; and in all, for a peer may be in many groups.
+	 */
+	IMAGE_UNITS_MAX = 4096,
+	IMAGE_UNITS_ALL_MAX = 16384,
 };
 
 /* Atoms that must hold together; none: everybody. */
@@ -286,6 +296,17 @@ image_node_size(const struct image_node *node)
 
 	return sizeof(*node) / 4 + ((uint64_t)node->run_length + 3) / 4 + image_n_slots(node) +
 	       2 * pairs;
+}
+
+/* How many units it names. */
+static inline uint32_t
+image_units(const struct policy_image *image, const struct image_conjunction *c)
+{
+	uint32_t units = 0;
+
+	for (uint32_t i = 0; i < c->atoms.n; i++)
+		units += image->atoms[c->atoms.first + i].kind == POLICY_ATOM_UNIT;
+	return units;
 }
 
 static inline uint32_t

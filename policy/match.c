@@ -137,24 +137,27 @@ policy_path_is_canonical(const char *path, size_t length)
 bool
 policy_glob_matches(const char *glob, const char *text)
 {
-	const char *star = NULL, *mark = NULL;
+	size_t left = strlen(text), n = (size_t)(strchrnul(glob, '*') - glob);
 
-	/* What fails behind a star is tried again one byte further, from the last star only. */
+	if (!glob[n])
+		return n == left && memcmp(glob, text, n) == 0;
+	if (n > left || memcmp(glob, text, n) != 0)
+		return false;
+	/* What stands between two stars is best found as early as possible. */
 	for (;;) {
-		if (*glob == '*') {
-			star = ++glob;
-			mark = text;
-		} else if (*text && *glob == *text) {
-			glob++;
-			text++;
-		} else if (!*text && !*glob) {
-			return true;
-		} else if (!star || !*mark) {
+		const char *at;
+
+		text += n;
+		left -= n;
+		glob += n + 1;
+		n = (size_t)(strchrnul(glob, '*') - glob);
+		if (!glob[n])
+			return n <= left && memcmp(text + left - n, glob, n) == 0;
+		at = memmem(text, left, glob, n);
+		if (!at)
 			return false;
-		} else {
-			glob = star;
-			text = ++mark;
-		}
+		left -= (size_t)(at - text);
+		text = at;
 	}
 }
 

@@ -176,10 +176,6 @@ struct policy_identity {
 void policy_identity_init(struct policy_identity *identity, const uint32_t *subjects, size_t n,
 			  const uid_t *uid, const char *user);
 
-/* Is the rule for somebody that the identity is, whatever else it says? */
-bool policy_rule_applies(const struct policy_image *image, const struct policy_identity *identity,
-			 uint32_t rule);
-
 /* --- decide ------------------------------------------------------------------------------ */
 
 /* A day that is never over: rules with `until` count as in force. */
@@ -310,6 +306,10 @@ struct policy_rule {
 void policy_rule_describe(const struct policy_image *image, uint32_t rule,
 			  struct policy_rule *ret_rule);
 const struct policy_options *policy_rule_options(const struct policy_image *image, uint32_t rule);
+
+/* Is the peer one of those that the rule is for? */
+bool policy_rule_applies(const struct policy_image *image, const struct policy_identity *identity,
+			 uint32_t rule);
 
 /* --- reach: what a worker has to be able to open ----------------------------------------- */
 

@@ -116,6 +116,28 @@ subjects_good(const struct policy_image *image)
 	return atoms == n_atoms;
 }
 
+/* Few enough that the broker has time for all of them while a peer waits. */
+static bool
+units_good(const struct policy_image *image)
+{
+	uint32_t found = 0, all = 0;
+
+	for (uint32_t i = 0; i < image_count(image, SECTION_CONJUNCTIONS); i++) {
+		const struct image_conjunction *c = &image->conjunctions[i];
+		uint32_t units = image_units(image, c);
+
+		if (i > 0 && (c->kind != c[-1].kind || c->key != c[-1].key))
+			found = 0;
+		/* Looked at after each, so neither can overflow. */
+		if (units > IMAGE_UNITS_MAX || found + units > IMAGE_UNITS_MAX ||
+		    all + units > IMAGE_UNITS_ALL_MAX)
+			return false;
+		found += units;
+		all += units;
+	}
+	return true;
+}
+
 static bool
 options_good(const struct policy_image *image)
 {
@@ -459,9 +481,10 @@ policy_image_good(const struct policy_image *image)
 	if (!bits || !shown_bits)
 		return -ENOMEM;
 	find_shown(image, &shown);
-	return subjects_good(image) && options_good(image) && rules_good(image, &shown) &&
-			       components_good(image) && lists_good(image) &&
-			       tree_good(image, &orphans) && subuids_good(image)
+	return subjects_good(image) && units_good(image) && options_good(image) &&
+			       rules_good(image, &shown) && components_good(image) &&
+			       lists_good(image) && tree_good(image, &orphans) &&
+			       subuids_good(image)
 		       ? 0
 		       : -EBADMSG;
 }

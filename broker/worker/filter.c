@@ -27,7 +27,10 @@ static const struct filter_rule rules[] = {
 	{SCMP_SYS(rt_sigreturn)},
 	{SCMP_SYS(close)},
 	{SCMP_SYS(shutdown)},
-	{SCMP_SYS(getsockopt), FILTER_EQUAL, 2, SO_MEMINFO},
+	/* Was it read, and who is it. */
+	{SCMP_SYS(getsockopt), FILTER_OPTION, .value = SO_MEMINFO},
+	{SCMP_SYS(getsockopt), FILTER_OPTION, .value = SO_PEERGROUPS},
+	{SCMP_SYS(getsockopt), FILTER_OPTION, .value = SO_PEERSEC},
 	/*
 	 * Flags of a descriptor and of an open file description; no leases, owners, signals, locks.
 	 */

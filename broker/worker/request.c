@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "broker/worker/whoami.h"
+
 /* O_LARGEFILE is 0 to a 64-bit program, but a client need not be one. */
 #define LARGEFILE 0100000
 
@@ -289,13 +291,48 @@ answer_whole(struct answer *answer, unsigned status)
 	answer->length = wire_encode_reply(answer->message, answer->id, (uint16_t)status, NULL, 0);
 }
 
+/* Open the files of a request. */
+static enum request_outcome
+open_files(const struct server *server, struct client *client, const struct wire_request *request,
+	   struct answer *answer)
+{
+	uint32_t errors[WIRE_ITEMS_MAX];
+
+	for (size_t i = 0; i < request->n; i++) {
+		struct opening o;
+
+		open_file(server, client, &request->files[i], &o);
+		if (o.retry) {
+			answer_whole(answer, WIRE_STATUS_RETRY);
+			return REQUEST_REPLACE;
+		}
+		errors[i] = (uint32_t)o.error;
+		if (o.error == 0)
+			answer->fds[answer->n_fds++] = o.fd;
+	}
+	answer->length = wire_encode_reply(answer->message, answer->id, 0, errors, request->n);
+	/* A right that was withdrawn while the file system kept us waiting is not given. */
+	request_recheck(server, client, answer);
+	return REQUEST_ANSWER;
+}
+
+/* Nothing is given, so nothing goes on record. */
+static void
+tell_who(const struct server *server, const struct client *client,
+	 const struct wire_request *request, struct answer *answer)
+{
+	if (client->refusal == EBUSY)
+		answer_whole(answer, EBUSY);
+	else
+		answer->length =
+			whoami_answer(server, client, answer->id, request->from, answer->message);
+}
+
 enum request_outcome
 request_execute(const struct server *server, struct client *client, const void *message,
 		ssize_t size, const struct channel_extra *extra, struct answer *answer)
 {
-	static struct wire_file files[WIRE_ITEMS_MAX];
-	uint32_t errors[WIRE_ITEMS_MAX];
-	size_t n = 0;
+	static struct wire_request request;
 	int r;
 
 	answer->n_fds = 0;
@@ -307,9 +344,10 @@ request_execute(const struct server *server, struct client *client, const void *
 		answer_whole(answer, EMSGSIZE);
 		return REQUEST_ANSWER;
 	}
-	r = wire_decode_request(message, (size_t)size, &answer->id, files, &n);
+	r = wire_decode_request(message, (size_t)size, &request);
 	if (r < 0)
 		return REQUEST_CLOSE;
+	answer->id = request.id;
 	if (!is_peer(extra, &client->peer)) {
 		/* Whoever sends on a connection that another process made gets nothing. */
 		request_not_given(server, client, answer, EACCES);
@@ -323,21 +361,9 @@ request_execute(const struct server *server, struct client *client, const void *
 		answer_whole(answer, WIRE_STATUS_RETRY);
 		return REQUEST_ANSWER;
 	}
-	for (size_t i = 0; i < n; i++) {
-		struct opening o;
-
-		open_file(server, client, &files[i], &o);
-		if (o.retry) {
-			answer_whole(answer, WIRE_STATUS_RETRY);
-			return REQUEST_REPLACE;
-		}
-		errors[i] = (uint32_t)o.error;
-		if (o.error == 0)
-			answer->fds[answer->n_fds++] = o.fd;
-	}
-	answer->length = wire_encode_reply(answer->message, answer->id, 0, errors, n);
-	/* A right that was withdrawn while the file system kept us waiting is not given. */
-	request_recheck(server, client, answer);
+	if (request.operation == WIRE_OPEN)
+		return open_files(server, client, &request, answer);
+	tell_who(server, client, &request, answer);
 	return REQUEST_ANSWER;
 }
 

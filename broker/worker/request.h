@@ -28,13 +28,13 @@ struct answer {
 };
 
 struct client {
-	int fd;
+	int fd; /* of the connection, which is not ours to close */
 	uint64_t number;
 	uint64_t generation; /* of the policy by which it came here */
 	uint32_t refusal;    /* 0, or the errno value that every request is answered with */
 	struct ucred peer;
-	const char *unit; /* NUL-terminated; empty: none, or nobody asked */
-	unsigned asked;   /* enum policy_asks: what the broker wanted to know of it */
+	unsigned asked;   /* enum policy_asks: which facts the broker looked at */
+	const char *unit; /* of those the system unit; "" or NULL: none */
 	struct audit_seen seen;
 };
 

@@ -115,20 +115,17 @@ explains 'who: a part is missing' 1 "deny   no rule allows it
 $(missing /w)
 near   $(rule 13)
        who: this peer is not unit:nginx.service
-       units: not found out in this version: a rule with 'unit:' matches nobody
 $(write 'allow user:4242 read /w/x')" user:4242 read /w/x
 explains 'who: another user' 1 "deny   no rule allows it
 $(missing /w)
 near   $(rule 13)
        who: this peer is not user:4242
-       units: not found out in this version: a rule with 'unit:' matches nobody
 $(write 'allow user:4243+unit:nginx.service read /w/x')" user:4243+unit:nginx.service read /w/x
 exits 'who: all is there' 0 explain --policy "$f" user:4242+unit:nginx.service read /w/x
 explains 'who: the nearest alternative' 1 "deny   no rule allows it
 $(missing /o)
 near   $(rule 14)
        who: this peer is not unit:ops.service or group:777 or label:ops_t
-       units: not found out in this version: a rule with 'unit:' matches nobody
 near   $(rule 20)
        who: this peer is not user:4242+group:777
        verbs: the rule lists list; the request needs read

@@ -17,7 +17,7 @@ ok 'the version' has "$out" 'fdbroker '
 exits '-V' 0 -V
 
 mapfile -t commands < <(sed -n '/^Subcommands:/,/^$/s/^  \([a-z]\{1,\}\) .*/\1/p' <<<"$help")
-ok 'help lists the subcommands' is "${commands[*]}" 'cat open check can explain status reload help'
+ok 'help lists the subcommands' is "${commands[*]}" 'cat open check can explain whoami status reload help'
 for c in "${commands[@]}"; do
 	exits "help $c" 0 help "$c"
 	text=$out
@@ -79,6 +79,16 @@ exits 'explain with two operands' 2 explain user:0 read
 exits 'status with an operand' 2 status x
 exits 'reload with an operand' 2 reload x
 exits 'help with two operands' 2 help cat open
+exits 'whoami with an operand' 2 whoami x
+for uid in x -1 1x +1 ' 1' '1 ' 0x1 4294967295 4294967296 99999999999999999999; do
+	exits "--server-uid='$uid'" 2 --server-uid="$uid" cat /x
+	exits "whoami --server-uid='$uid'" 2 whoami --server-uid "$uid"
+done
+for uid in 0 1 65534 4294967294; do
+	exits "--server-uid=$uid" 1 --socket "$scratch/none" --server-uid="$uid" cat /x
+	err_has 'it is one' 'no broker at'
+done
+exits '--server-uid where no broker is asked' 2 check --server-uid=0
 
 if [[ -w /dev/full ]]; then
 	"$fdbroker" help >/dev/full 2>"$scratch/.err"
@@ -89,7 +99,7 @@ fi
 
 # Manual page and completion know what the program knows.
 mapfile -t options < <(for c in '' "${commands[@]}"; do "$fdbroker" ${c:+"$c"} --help; done |
-	sed -n 's/^  \(   \|-.,\) --\([a-z]*\).*/\2/p' | sort -u)
+	sed -n 's/^  \(   \|-.,\) --\([a-z-]*\).*/\2/p' | sort -u)
 ok 'there are options' test "${#options[@]}" -ge 8
 page=$root/cli/fdbroker.1
 for c in "${commands[@]}"; do
@@ -119,10 +129,10 @@ ok 'completion: subcommands' is "$completed" "$(printf '%s\n' "${commands[@]}")"
 complete_line 'help '
 ok 'completion: subcommands of help' is "$completed" "$(printf '%s\n' "${commands[@]}")"
 complete_line --
-ok 'completion: global options' is "$(sort <<<"$completed")" $'--admin\n--help\n--socket\n--version'
+ok 'completion: global options' is "$(sort <<<"$completed")" $'--admin\n--help\n--server-uid\n--socket\n--version'
 for c in "${commands[@]}"; do
 	complete_line "$c --"
-	wanted=$("$fdbroker" help "$c" | sed -n 's/^  \(   \|-.,\) \(--[a-z]*\).*/\2/p' | sort)
+	wanted=$("$fdbroker" help "$c" | sed -n 's/^  \(   \|-.,\) \(--[a-z-]*\).*/\2/p' | sort)
 	ok "completion: options of $c" is "$(grep -vx -- -- <<<"$completed" | sort)" "$wanted"
 done
 complete_line 'open --flags=write,app'

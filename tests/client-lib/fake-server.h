@@ -35,7 +35,8 @@ struct request {
 	unsigned connection; /* from 1 */
 	unsigned number;     /* of all requests, from 1 */
 	uint32_t id;
-	char path[256];
+	char path[256]; /* "": it is a question */
+	uint32_t from;
 };
 
 enum after {
@@ -86,21 +87,23 @@ static inline enum after
 read_request(const struct server *server, int socket, unsigned connection)
 {
 	static char message[WIRE_MESSAGE_MAX];
-	struct wire_file files[WIRE_ITEMS_MAX];
+	static struct wire_request decoded;
 	struct request request = {.socket = socket, .connection = connection};
 	ssize_t size;
-	size_t n = 0;
 
 	if (server->no_read && server->seen->accepted < 4)
 		return CLOSE;
 	if (server->drains && connection == 1)
 		shutdown(socket, SHUT_RD);
 	size = recv(socket, message, sizeof(message), MSG_DONTWAIT);
-	if (size <= 0 || wire_decode_request(message, (size_t)size, &request.id, files, &n) != 0)
+	if (size <= 0 || wire_decode_request(message, (size_t)size, &decoded) != 0)
 		return CLOSE;
+	request.id = decoded.id;
+	request.from = decoded.from;
 	request.number = ++server->seen->requests;
-	snprintf(request.path, sizeof(request.path), "%.*s", (int)files[0].path_length,
-		 files[0].path);
+	if (decoded.operation == WIRE_OPEN)
+		snprintf(request.path, sizeof(request.path), "%.*s",
+			 (int)decoded.files[0].path_length, decoded.files[0].path);
 	return server->answer(&request);
 }
 

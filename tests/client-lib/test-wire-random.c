@@ -110,6 +110,10 @@ random_request(unsigned char *bytes)
 	add_noise(bytes);
 	if (draw(50) == 0)
 		return draw(ROOM);
+	if (draw(4) == 0) {
+		memset(bytes, 0, used);
+		return wire_encode_whoami(bytes, header.id, draw(UINT32_MAX));
+	}
 	memset(bytes, 0, used);
 	for (size_t i = 0; i < header.items; i++) {
 		struct wire_item item = {.flags = draw(UINT32_MAX), .path_length = draw(30)};
@@ -127,36 +131,43 @@ static bool
 is_request(const unsigned char *bytes, size_t size)
 {
 	uint64_t items, item_size, sum;
-	bool good;
+	bool good, whoami;
 
 	if (size < HEADER)
 		return false;
 	item_size = number_at(bytes + 12, 2);
 	items = number_at(bytes + 14, 2);
 	sum = HEADER + items * item_size;
+	whoami = number_at(bytes + 6, 2) == WIRE_WHOAMI;
 	good = number_at(bytes, 4) == size && number_at(bytes + 4, 2) == WIRE_VERSION &&
-	       number_at(bytes + 6, 2) == WIRE_OPEN && items >= 1 && items <= 64 &&
-	       item_size >= 16 && item_size <= 256;
+	       (whoami || number_at(bytes + 6, 2) == WIRE_OPEN) && items >= 1 &&
+	       items <= (whoami ? 1 : 64) && item_size >= 16 && item_size <= 256;
 	if (!good || sum > size)
 		return false;
 	for (uint64_t i = 0; i < items; i++) {
 		const unsigned char *item = bytes + HEADER + i * item_size;
 
-		sum += number_at(item + 8, 4);
-		for (uint64_t at = 12; at < item_size; at++)
+		sum += whoami ? 0 : number_at(item + 8, 4);
+		for (uint64_t at = whoami ? 4 : 12; at < item_size; at++)
 			good = good && item[at] == 0;
 	}
 	return good && sum == size;
 }
 
 static void
-check_request(const struct decoded *d, size_t size)
+check_request(const struct wire_request *d, size_t size)
 {
+	const unsigned char *bytes = (unsigned char *)fence - size;
 	const char *path = d->files[0].path;
 
+	assert_int_equal(d->operation, number_at(bytes + 6, 2));
+	if (d->operation == WIRE_WHOAMI) {
+		assert_int_equal(d->from, number_at(bytes + HEADER, 4));
+		assert_int_equal(d->n, 0);
+		return;
+	}
 	assert_in_range(d->n, 1, WIRE_ITEMS_MAX);
-	assert_ptr_equal(path, fence - size + HEADER +
-				       d->n * number_at((unsigned char *)fence - size + 12, 2));
+	assert_ptr_equal(path, bytes + HEADER + d->n * number_at(bytes + 12, 2));
 	for (size_t i = 0; i < d->n; i++) {
 		assert_ptr_equal(d->files[i].path, path);
 		path += d->files[i].path_length;
@@ -169,7 +180,7 @@ test_requests(void **state)
 {
 	static unsigned char bytes[ROOM + 8];
 	unsigned taken = 0;
-	struct decoded d;
+	struct wire_request d;
 
 	(void)state;
 	for (unsigned i = 0; i < ROUNDS; i++) {
@@ -248,12 +259,66 @@ test_replies(void **state)
 	assert_in_range(taken, ROUNDS / 10, ROUNDS - ROUNDS / 10);
 }
 
+static bool
+is_page(const unsigned char *bytes, size_t size, uint32_t id)
+{
+	bool good = true;
+
+	if (size < REPLY_HEAD || number_at(bytes, 4) != size ||
+	    number_at(bytes + 4, 2) != WIRE_VERSION || number_at(bytes + 8, 4) != id)
+		return false;
+	if (number_at(bytes + 6, 2) != 0)
+		return true;
+	for (size_t i = REPLY_HEAD + PAGE; i < size; i++)
+		good = good && (bytes[i] == '\n' || (bytes[i] >= ' ' && bytes[i] <= '~'));
+	return good && number_at(bytes + 12, 4) == 0 && size >= REPLY_HEAD + PAGE &&
+	       (size == REPLY_HEAD + PAGE || bytes[size - 1] == '\n');
+}
+
+static void
+test_pages(void **state)
+{
+	static unsigned char bytes[ROOM + 8];
+	char text[64];
+	unsigned taken = 0;
+	struct page page;
+
+	(void)state;
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		uint32_t id = draw(UINT32_MAX);
+		size_t size, length = draw(sizeof(text));
+		bool good;
+		int r;
+
+		memset(text, 'a' + (int)draw(26), sizeof(text));
+		if (length > 0)
+			text[length - 1] = draw(20) ? '\n' : 'x';
+		add_noise(bytes);
+		size = draw(20) ? wire_encode_page(bytes, id, draw(3), text, length)
+				: wire_encode_reply(bytes, id, (uint16_t)draw(UINT16_MAX), NULL, 0);
+		size = mutate(bytes, size);
+		good = is_page(bytes, size, id);
+		r = decode_page(bytes, size, id, &page);
+		if ((r == 0) != good)
+			fail_msg("page %u: %d, and it is %s", i, r, good ? "good" : "bad");
+		assert_true(r == 0 || r == -EPROTO);
+		taken += r == 0;
+		if (r != 0 || page.status != 0)
+			continue;
+		assert_int_equal(page.next, number_at(bytes + REPLY_HEAD, 4));
+		assert_ptr_equal(page.text, fence - page.length);
+		assert_int_equal(page.length, size - REPLY_HEAD - PAGE);
+	}
+	assert_in_range(taken, ROUNDS / 10, ROUNDS - ROUNDS / 10);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_replies),
+		cmocka_unit_test(test_pages),
 	};
 
 	return cmocka_run_group_tests_name("client-lib/wire-random", tests, make_room, NULL);

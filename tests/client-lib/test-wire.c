@@ -3,6 +3,8 @@
  * The wire format: every malformed shape is told apart from the good ones, and no decoder reads a
  * byte beyond the message.
  */
+#include <endian.h>
+
 #include "wire-test.h"
 
 /* --- requests -----------------------------------------------------------------------------------
@@ -38,7 +40,7 @@ make_request(char *to, size_t n, size_t item_size, const uint32_t *path_lengths)
 }
 
 static void
-check_files(const struct decoded *d, size_t size, size_t n, size_t item_size,
+check_files(const struct wire_request *d, size_t size, size_t n, size_t item_size,
 	    const uint32_t *path_lengths)
 {
 	const char *path = fence - size + HEADER + n * item_size;
@@ -61,7 +63,7 @@ test_request_round_trips(void **state)
 	static const size_t counts[] = {1, 2, 63, 64}, sizes[] = {16, 17, 24, 255, 256};
 	static char message[WIRE_MESSAGE_MAX];
 	uint32_t lengths[WIRE_ITEMS_MAX];
-	struct decoded d;
+	struct wire_request d;
 
 	(void)state;
 	for (uint32_t i = 0; i < WIRE_ITEMS_MAX; i++)
@@ -71,6 +73,7 @@ test_request_round_trips(void **state)
 			size_t size = make_request(message, counts[c], sizes[s], lengths);
 
 			assert_int_equal(decode(message, size, &d), 0);
+			assert_int_equal(d.operation, WIRE_OPEN);
 			check_files(&d, size, counts[c], sizes[s], lengths);
 		}
 	}
@@ -81,7 +84,7 @@ test_encoded_open(void **state)
 {
 	static const char path[] = "/etc/motd";
 	char message[WIRE_REQUEST_HEAD + sizeof(path) - 1];
-	struct decoded d;
+	struct wire_request d;
 
 	(void)state;
 	assert_int_equal(wire_encode_open(message, 7, 0x80000001u, 0640, sizeof(path) - 1),
@@ -123,7 +126,8 @@ static const struct {
 	HEAD(version, 0x0100, EPROTONOSUPPORT),
 	HEAD(version, UINT16_MAX, EPROTONOSUPPORT),
 	HEAD(operation, 0, EOPNOTSUPP),
-	HEAD(operation, 2, EOPNOTSUPP),
+	HEAD(operation, 2, EPROTO), /* which is a question, and has no two items */
+	HEAD(operation, 3, EOPNOTSUPP),
 	HEAD(operation, 0x0100, EOPNOTSUPP),
 	HEAD(operation, UINT16_MAX, EOPNOTSUPP),
 	HEAD(items, 0, EPROTO),
@@ -162,7 +166,7 @@ test_spoilt_requests(void **state)
 {
 	static const uint32_t lengths[] = {5, 3};
 	char message[256];
-	struct decoded d;
+	struct wire_request d;
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTS(spoilt); i++) {
@@ -191,7 +195,7 @@ test_cut_requests(void **state)
 {
 	static const uint32_t lengths[] = {5, 3};
 	char message[256] = "";
-	struct decoded d;
+	struct wire_request d;
 
 	(void)state;
 	for (size_t size = 0; size < 128; size++) {
@@ -211,7 +215,7 @@ test_sizes_of_items(void **state)
 {
 	static const uint32_t lengths[WIRE_ITEMS_MAX + 1] = {5, 3};
 	static char message[WIRE_MESSAGE_MAX];
-	struct decoded d;
+	struct wire_request d;
 
 	(void)state;
 	for (size_t item = 0; item < 300; item++) {
@@ -319,6 +323,209 @@ test_spoilt_replies(void **state)
 	}
 }
 
+/* --- questions and pages ------------------------------------------------------------------------
+ */
+
+/* Of item_size bytes, zero behind what is known. */
+static size_t
+make_question(char *to, size_t item_size, uint32_t from)
+{
+	struct wire_header header;
+
+	memset(to, 0, HEADER + item_size);
+	assert_int_equal(wire_encode_whoami(to, 0xfedcba98u, from), WIRE_REQUEST_HEAD);
+	memcpy(&header, to, HEADER);
+	header.length = (uint32_t)(HEADER + item_size);
+	header.item_size = (uint16_t)item_size;
+	memcpy(to, &header, HEADER);
+	return HEADER + item_size;
+}
+
+static void
+test_questions(void **state)
+{
+	static const uint32_t froms[] = {0, 1, 1u << 24, INT32_MAX, UINT32_MAX};
+	char message[512];
+	struct wire_request d;
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(froms); i++) {
+		assert_int_equal(decode(message, make_question(message, 16, froms[i]), &d), 0);
+		assert_int_equal(d.id, 0xfedcba98u);
+		assert_int_equal(d.operation, WIRE_WHOAMI);
+		assert_int_equal(d.from, froms[i]);
+		assert_int_equal(d.n, 0);
+	}
+	for (size_t item = 16; item < 300; item++) {
+		size_t size = make_question(message, item, 7);
+
+		assert_int_equal(decode(message, size, &d), item <= 256 ? 0 : EPROTO);
+		for (size_t at = 4; item <= 256 && at < item; at++) {
+			message[HEADER + at] = 1;
+			assert_int_equal(decode(message, size, &d), E2BIG);
+			assert_int_equal(d.from, 0x4711);
+			message[HEADER + at] = 0;
+		}
+	}
+}
+
+static void
+test_spoilt_questions(void **state)
+{
+	static const struct {
+		size_t offset;
+		uint16_t value;
+		int result;
+	} cases[] = {
+		{offsetof(struct wire_header, length), 31, EPROTO},
+		{offsetof(struct wire_header, length), 33, EPROTO},
+		{offsetof(struct wire_header, version), 0, EPROTONOSUPPORT},
+		{offsetof(struct wire_header, version), 2, EPROTONOSUPPORT},
+		{offsetof(struct wire_header, operation), 3, EOPNOTSUPP},
+		{offsetof(struct wire_header, operation), 0x0200, EOPNOTSUPP},
+		{offsetof(struct wire_header, items), 0, EPROTO},
+		{offsetof(struct wire_header, items), 2, EPROTO},
+		{offsetof(struct wire_header, items), 64, EPROTO},
+		{offsetof(struct wire_header, items), UINT16_MAX, EPROTO},
+		{offsetof(struct wire_header, item_size), 0, EPROTO},
+		{offsetof(struct wire_header, item_size), 15, EPROTO},
+		{offsetof(struct wire_header, item_size), 17, EPROTO},
+		{offsetof(struct wire_header, item_size), UINT16_MAX, EPROTO},
+	};
+	char message[64] = "";
+	struct wire_request d;
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(cases); i++) {
+		size_t size = make_question(message, 16, 7);
+
+		memcpy(message + cases[i].offset, &cases[i].value, sizeof(cases[i].value));
+		if (decode(message, size, &d) != cases[i].result)
+			fail_msg("offset %zu, value %#x", cases[i].offset, cases[i].value);
+		assert_int_equal(d.from, 0x4711);
+	}
+	for (size_t size = 0; size < sizeof(message); size++) {
+		size_t whole = make_question(message, 16, 7);
+		uint32_t length = (uint32_t)size;
+
+		if (size == whole)
+			continue;
+		assert_int_equal(decode(message, size, &d), size < HEADER ? -EBADMSG : EPROTO);
+		memcpy(message, &length, sizeof(length));
+		assert_int_equal(decode(message, size, &d), size < HEADER ? -EBADMSG : EPROTO);
+	}
+}
+
+static void
+test_page_round_trips(void **state)
+{
+	char message[WIRE_REPLY_MAX], text[WIRE_TEXT_MAX];
+	struct page page;
+
+	(void)state;
+	for (size_t length = 0; length <= WIRE_TEXT_MAX; length++) {
+		size_t size;
+
+		memset(text, ' ' + (int)length % 95, sizeof(text));
+		if (length > 0)
+			text[length - 1] = text[length / 2] = '\n';
+		size = wire_encode_page(message, 9, (uint32_t)length * 0x01010101u, text, length);
+		assert_int_equal(size, REPLY_HEAD + PAGE + length);
+		assert_in_range(size, 0, WIRE_REPLY_MAX);
+		page = (struct page){.status = 1};
+		assert_int_equal(decode_page(message, size, 9, &page), 0);
+		assert_int_equal(page.status, 0);
+		assert_int_equal(page.next, (uint32_t)length * 0x01010101u);
+		assert_int_equal(page.length, length);
+		assert_memory_equal(page.text, text, length);
+	}
+	for (uint32_t s = 1; s <= UINT16_MAX; s++) {
+		size_t size = wire_encode_reply(message, 9, (uint16_t)s, NULL, 0);
+
+		page = (struct page){.next = 4711};
+		assert_int_equal(decode_page(message, size, 9, &page), 0);
+		assert_int_equal(page.status, s);
+		assert_int_equal(page.next, 4711);
+	}
+}
+
+static void
+test_spoilt_pages(void **state)
+{
+	static const struct {
+		size_t offset, width;
+		uint32_t value;
+	} cases[] = {
+		REPLY(length, 0),    REPLY(length, 27),        REPLY(length, 29),
+		REPLY(version, 0),   REPLY(version, 2),        REPLY(id, 8),
+		REPLY(items, 1),     REPLY(items, UINT16_MAX), REPLY(item_size, 1),
+		REPLY(item_size, 8),
+	};
+	const struct page untouched = {.status = 4711, .next = 4712};
+	struct page page = untouched;
+	char message[WIRE_REPLY_MAX] = "";
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(cases); i++) {
+		size_t size = wire_encode_page(message, 7, 5, "a b\n", 4);
+
+		memcpy(message + cases[i].offset, &cases[i].value, cases[i].width);
+		if (decode_page(message, size, 7, &page) != -EPROTO)
+			fail_msg("offset %zu, value %#x", cases[i].offset, cases[i].value);
+		assert_memory_equal(&page, &untouched, sizeof(page));
+	}
+	for (size_t size = 0; size < 28; size++) {
+		uint32_t length = (uint32_t)size;
+
+		(void)wire_encode_page(message, 7, 5, "a b\n", 4);
+		assert_int_equal(decode_page(message, size, 7, &page), -EPROTO);
+		memcpy(message, &length, sizeof(length));
+		/* No text at all is a page; half a line is none. */
+		assert_int_equal(decode_page(message, size, 7, &page),
+				 size == REPLY_HEAD + PAGE ? 0 : -EPROTO);
+	}
+	/* Each byte, in the middle of a line and at its end. */
+	for (int c = 0; c < 256; c++) {
+		const char text[] = {'a', (char)c, 'b', '\n', (char)c};
+		bool good = c == '\n' || (c >= 0x20 && c < 0x7f);
+		size_t size = wire_encode_page(message, 7, 5, text, 4);
+
+		assert_int_equal(decode_page(message, size, 7, &page), good ? 0 : -EPROTO);
+		size = wire_encode_page(message, 7, 5, text, 5);
+		assert_int_equal(decode_page(message, size, 7, &page), c == '\n' ? 0 : -EPROTO);
+	}
+}
+
+/* The bytes that the manual shows, of a machine that writes the low byte first. */
+static void
+test_vectors(void **state)
+{
+	static const unsigned char question[] = {
+		0x20, 0, 0, 0, 1, 0, 2, 0, 1, 0, 0, 0, 0x10, 0, 1, 0,
+		0x07, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,    0, 0, 0,
+	};
+	static const unsigned char reply[] = {
+		0x22, 0, 0, 0, 1, 0, 0, 0,   1,   0,   0,   0,   0,   0,   0,   0,   0,
+		0,    0, 0, 0, 0, 0, 0, 'u', 'i', 'd', ' ', '6', '1', '0', '0', '1', '\n',
+	};
+	char message[WIRE_REPLY_MAX];
+	struct wire_request d;
+	struct page page;
+
+	(void)state;
+	if (htole16(1) != 1)
+		return;
+	assert_int_equal(wire_encode_whoami(message, 1, 7), sizeof(question));
+	assert_memory_equal(message, question, sizeof(question));
+	assert_int_equal(decode(question, sizeof(question), &d), 0);
+	assert_int_equal(d.from, 7);
+	assert_int_equal(wire_encode_page(message, 1, 0, "uid 61001\n", 10), sizeof(reply));
+	assert_memory_equal(message, reply, sizeof(reply));
+	assert_int_equal(decode_page(reply, sizeof(reply), 1, &page), 0);
+	assert_int_equal(page.next, 0);
+	assert_memory_equal(page.text, "uid 61001\n", page.length);
+}
+
 int
 main(void)
 {
@@ -330,6 +537,11 @@ main(void)
 		cmocka_unit_test(test_sizes_of_items),
 		cmocka_unit_test(test_reply_round_trips),
 		cmocka_unit_test(test_spoilt_replies),
+		cmocka_unit_test(test_questions),
+		cmocka_unit_test(test_spoilt_questions),
+		cmocka_unit_test(test_page_round_trips),
+		cmocka_unit_test(test_spoilt_pages),
+		cmocka_unit_test(test_vectors),
 	};
 
 	return cmocka_run_group_tests_name("client-lib/wire", tests, make_room, NULL);

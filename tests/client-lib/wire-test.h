@@ -12,6 +12,16 @@ enum {
 	HEADER = sizeof(struct wire_header),
 	ITEM = sizeof(struct wire_item),
 	RESULT = sizeof(struct wire_result),
+	REPLY_HEAD = sizeof(struct wire_reply),
+	PAGE = sizeof(struct wire_page),
+};
+
+/* What a reply to a question said. */
+struct page {
+	uint16_t status;
+	uint32_t next;
+	const char *text;
+	size_t length;
 };
 
 static char *fence; /* the first byte that cannot be read */
@@ -30,17 +40,11 @@ make_room(void **state)
 	return mprotect(fence, page, PROT_NONE);
 }
 
-struct decoded {
-	uint32_t id;
-	struct wire_file files[WIRE_ITEMS_MAX];
-	size_t n;
-};
-
-/* Twice, of which both say the same. The files point before the fence. */
+/* Twice, of which both say the same. What was decoded points before the fence. */
 static inline int
-decode(const void *bytes, size_t size, struct decoded *d)
+decode(const void *bytes, size_t size, struct wire_request *d)
 {
-	static struct decoded other;
+	static struct wire_request other;
 	char *heap = malloc(size);
 	int r, again;
 
@@ -49,10 +53,12 @@ decode(const void *bytes, size_t size, struct decoded *d)
 		memcpy(fence - size, bytes, size);
 	}
 	d->n = other.n = 4711;
-	again = wire_decode_request(heap, size, &other.id, other.files, &other.n);
-	r = wire_decode_request(fence - size, size, &d->id, d->files, &d->n);
+	d->from = other.from = 0x4711;
+	again = wire_decode_request(heap, size, &other);
+	r = wire_decode_request(fence - size, size, d);
 	assert_int_equal(r, again);
 	assert_int_equal(d->n, other.n);
+	assert_int_equal(d->from, other.from);
 	free(heap);
 	return r;
 }
@@ -73,6 +79,29 @@ decode_reply(const void *bytes, size_t size, uint32_t id, size_t n, uint16_t *re
 	again = wire_decode_reply(heap, size, id, n, &status, errors);
 	r = wire_decode_reply(fence - size, size, id, n, ret_status, ret_errors);
 	assert_int_equal(r, again);
+	free(heap);
+	return r;
+}
+
+/* A page whose text points before the fence. */
+static inline int
+decode_page(const void *bytes, size_t size, uint32_t id, struct page *page)
+{
+	struct page other = *page;
+	char *heap = malloc(size);
+	int r, again;
+
+	if (size > 0) {
+		memcpy(heap, bytes, size);
+		memcpy(fence - size, bytes, size);
+	}
+	again = wire_decode_page(heap, size, id, &other.status, &other.next, &other.text,
+				 &other.length);
+	r = wire_decode_page(fence - size, size, id, &page->status, &page->next, &page->text,
+			     &page->length);
+	assert_int_equal(r, again);
+	assert_int_equal(page->next, other.next);
+	assert_int_equal(page->length, other.length);
 	free(heap);
 	return r;
 }

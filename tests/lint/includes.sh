@@ -22,7 +22,7 @@ may broker/daemon 'broker/[a-z-]+\.h|broker/daemon/[a-z-]+\.h|policy/(policy|dro
 may broker/worker 'broker/[a-z-]+\.h|broker/worker/[a-z-]+\.h|policy/policy\.h|client-lib/(channel|wire)\.h'
 may broker/compile 'broker/[a-z-]+\.h|policy/(policy|dropin|diag)\.h'
 may broker/log 'broker/[a-z-]+\.h|broker/log/[a-z-]+\.h|client-lib/channel\.h'
-may cli '(cli/)?[a-z-]+\.h|policy/[a-z-]+\.h|client-lib/fdbroker\.h'
+may cli '(cli/)?[a-z-]+\.h|policy/[a-z-]+\.h|client-lib/(fdbroker|connection)\.h'
 # A bare name is a header of the same folder.
 for file in policy/*.[ch] client-lib/*.[ch] cli/*.[ch]; do
 	sed -n 's/^#include "\([a-z-]*\.h\)"$/\1/p' "$file" | while read -r header; do

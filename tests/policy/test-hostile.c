@@ -158,6 +158,171 @@ test_groups(void **state)
 	free(text);
 }
 
+/* Units that take long to compare: the globs, and the name of the unit. */
+static const struct {
+	const char *name;
+	char first, rest, last; /* of what stands between two stars; 0: not there */
+	int length, times;
+} slow[] = {
+	{"one byte, often", 0, 'a', 0, 1, 120},    {"two bytes, often", 0, 'a', 0, 2, 80},
+	{"three bytes, often", 0, 'a', 0, 3, 60},  {"wrong at its beginning", 'b', 'a', 0, 120, 1},
+	{"wrong at its end", 0, 'a', 'b', 120, 1}, {"wrong at both", 'b', 'a', 'b', 60, 2},
+	{"short and wrong", 'b', 'a', 0, 16, 7},   {"wrong behind others", 0, 'a', 'b', 7, 14},
+};
+
+/* Everything that may be: a user and 1023 groups, each at its limit, up to the limit of all. */
+static char *
+write_slow(size_t kind, unsigned beyond, size_t *ret_size)
+{
+	char *text, glob[300];
+	FILE *out = open_memstream(&text, ret_size);
+
+	fputs("policy 1\n", out);
+	for (unsigned i = 0; i < IMAGE_UNITS_ALL_MAX + beyond; i++) {
+		size_t at = 0;
+
+		for (int k = 0; k < slow[kind].times; k++) {
+			glob[at++] = '*';
+			memset(glob + at, slow[kind].rest, (size_t)slow[kind].length);
+			if (slow[kind].first)
+				glob[at] = slow[kind].first;
+			at += (size_t)slow[kind].length;
+			if (slow[kind].last && k + 1 == slow[kind].times)
+				glob[at - 1] = slow[kind].last;
+		}
+		/* No two are the same. */
+		snprintf(glob + at, sizeof(glob) - at, "*%u", i);
+		if (i < IMAGE_UNITS_MAX)
+			fprintf(out, "allow user:1+unit:%s.service read /a\n", glob);
+		else
+			fprintf(out, "allow group:%u+unit:%s.service read /a\n", 10 + i % 1023,
+				glob);
+	}
+	fclose(out);
+	return text;
+}
+
+static void
+test_slow_units(void **state)
+{
+	static gid_t groups[1024];
+	char unit[256];
+	struct policy_peer peer = {
+		.has_uid = true, .uid = 1, .groups = groups, .n_groups = 1024, .unit = unit};
+
+	(void)state;
+	memset(unit, 'a', 247);
+	memcpy(unit + 247, ".service", 9);
+	for (size_t i = 0; i < ELEMENTS(groups); i++)
+		groups[i] = 10 + (gid_t)i;
+	for (size_t kind = 0; kind < ELEMENTS(slow); kind++) {
+		size_t size, n = 77;
+		_cleanup_free_ char *text = write_slow(kind, 0, &size);
+		const struct policy_source source = {"t.policy", text, size, POLICY_SOURCE_RULES};
+		struct compiled c = compile_sources(&source, 1);
+		struct timespec start, end;
+		uint32_t ids[16];
+		double ms;
+
+		if (c.result != 0)
+			fail_msg("%.1000s", c.messages);
+		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
+		assert_int_equal(policy_subjects(c.image, &peer, ids, ELEMENTS(ids), &n), 0);
+		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+		assert_int_equal(n, 0);
+		ms = (double)(end.tv_sec - start.tv_sec) * 1e3 +
+		     (double)(end.tv_nsec - start.tv_nsec) / 1e6;
+		print_message("# %s: %.1f ms\n", slow[kind].name, ms);
+#if !defined(__SANITIZE_ADDRESS__)
+		assert_true(ms < 100);
+#endif
+		compiled_free(&c);
+	}
+}
+
+/* One more than there may be: the compiler refuses, and so does whoever looks at the image. */
+static void
+test_too_many_units(void **state)
+{
+	static const struct {
+		const char *before, *behind; /* a number that is another in each */
+		const char *what;
+		unsigned most;
+	} cases[] = {
+		{"allow user:1+unit:u", ".service read /a\n", "user:1", IMAGE_UNITS_MAX},
+		{"allow group:7+user:1+unit:u", ".service read /a\n", "user:1", IMAGE_UNITS_MAX},
+		{"allow group:7+unit:u", ".service read /a\n", "group:7", IMAGE_UNITS_MAX},
+		{"allow user:1+unit:u*+unit:u", ".service read /a\n", "user:1",
+		 IMAGE_UNITS_MAX / 2},
+		{"allow user:", "+unit:u.service read /a\n", "all users and groups",
+		 IMAGE_UNITS_ALL_MAX},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(cases); i++)
+		for (unsigned beyond = 0; beyond < 2; beyond++) {
+			char *text, expected[64];
+			size_t size;
+			FILE *out = open_memstream(&text, &size);
+			struct compiled c;
+
+			fputs("policy 1\n", out);
+			for (unsigned n = 0; n < cases[i].most + beyond; n++)
+				fprintf(out, "%s%u%s", cases[i].before, n, cases[i].behind);
+			/* They are no units. */
+			for (unsigned n = 0; n < 5000; n++)
+				fprintf(out, "allow user:1+group:%u read /a\n", n);
+			fclose(out);
+			c = compile_text(text);
+			assert_int_equal(c.result, beyond ? -EBADMSG : 0);
+			assert_int_equal(c.diag.errors, beyond);
+			snprintf(expected, sizeof(expected),
+				 "error[P085]: too many units are named "
+				 "for %s\n",
+				 cases[i].what);
+			assert_int_equal(strstr(c.messages, expected) != NULL, beyond);
+			compiled_free(&c);
+			free(text);
+		}
+}
+
+/* The image of a compiler that does not count. */
+static void
+test_too_many_units_in_an_image(void **state)
+{
+	struct compiled c = compile_rules("allow user:1+unit:a.service read /a");
+
+	(void)state;
+	for (int all = 0; all < 2; all++)
+		for (uint32_t beyond = 0; beyond < 2; beyond++) {
+			uint32_t n = (all ? IMAGE_UNITS_ALL_MAX : IMAGE_UNITS_MAX) + beyond;
+			struct compiled longer = {0};
+			struct image_conjunction *conjunctions;
+			struct image_atom *atoms;
+			struct policy_image *image = NULL;
+			size_t size;
+			void *bytes;
+
+			longer.bytes = with_section(&c, SECTION_ATOMS, 2 * n, &longer.size,
+						    (void **)&atoms);
+			for (uint32_t i = 1; i < n; i++)
+				memcpy(atoms + 2 * (size_t)i, atoms, 2 * sizeof(*atoms));
+			bytes = with_section(&longer, SECTION_CONJUNCTIONS, n, &size,
+					     (void **)&conjunctions);
+			for (uint32_t i = 0; i < n; i++) {
+				conjunctions[i] = conjunctions[0];
+				conjunctions[i].key = all ? i : 1;
+				conjunctions[i].atoms = (struct policy_range){2 * i, 2};
+			}
+			assert_int_equal(policy_image_from_memory(bytes, size, &image),
+					 beyond ? -EBADMSG : 0);
+			policy_image_free(image);
+			free(bytes);
+			free(longer.bytes);
+		}
+	compiled_free(&c);
+}
+
 int
 main(void)
 {
@@ -166,6 +331,9 @@ main(void)
 		cmocka_unit_test(test_one_conjunction_for_all),
 		cmocka_unit_test(test_long_sections),
 		cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_slow_units),
+		cmocka_unit_test(test_too_many_units),
+		cmocka_unit_test(test_too_many_units_in_an_image),
 	};
 
 	return cmocka_run_group_tests_name("hostile", tests, NULL, NULL);

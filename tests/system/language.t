@@ -73,7 +73,7 @@ is "a class, and a name that begins with a dot" ".dot.log" "$(cat_as $B "$T/mail
 is "braces: the one" "passwd" "$(cat_as $B "$T/vault/passwd")"
 is "and the other" "group" "$(cat_as $B "$T/vault/group")"
 has "and nothing else" "policy" "$(cat_as $B "$T/vault/shadow")"
-has "a unit that is not asked for yet holds for nobody" "policy" "$(cat_as $A "$T/mail/ended.log")"
+has "a rule for a unit does not hold for who is in another, or in none" "policy" "$(cat_as $A "$T/mail/ended.log")"
 has "a label that nobody has, neither" "policy" "$(cat_as $A "$T/mail/root.log.1")"
 is "and denies nobody" "old.log" "$(cat_as $B "$T/mail/old.log")"
 

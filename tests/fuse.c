@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/fuse.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "broker/sys.h"
+
+enum {
+	FOR_EVER = 3600, /* seconds that a name and its attributes are good for */
+	MESSAGE_MAX = 1 << 18,
+};
+
+static struct fuse_attr
+attributes(uint64_t inode)
+{
+	return (struct fuse_attr){
+		.ino = inode,
+		.mode = inode == FUSE_ROOT_ID ? S_IFDIR | 0777 : S_IFREG | 0666,
+		.nlink = 1,
+		.blksize = 4096,
+	};
+}
+
+static void
+answer(int device, const struct fuse_in_header *to, int error, const void *bytes, size_t size)
+{
+	static char message[4096];
+	struct fuse_out_header head = {
+		.len = (uint32_t)(sizeof(head) + size), .error = error, .unique = to->unique};
+
+	memcpy(message, &head, sizeof(head));
+	if (size > 0)
+		memcpy(message + sizeof(head), bytes, size);
+	(void)!write(device, message, head.len);
+}
+
+static void
+answer_init(int device, const struct fuse_in_header *head, const struct fuse_init_in *in)
+{
+	struct fuse_init_out out = {
+		.major = FUSE_KERNEL_VERSION,
+		.minor = FUSE_KERNEL_MINOR_VERSION,
+		.max_readahead = in->max_readahead,
+		/* What is written stays with the kernel until the file is let go of. */
+		.flags = FUSE_WRITEBACK_CACHE,
+		.max_write = 4096,
+		.time_gran = 1,
+	};
+
+	answer(device, head, 0, &out, sizeof(out));
+}
+
+static void
+serve_one(int device, const struct fuse_in_header *head, bool answers)
+{
+	/* Each name is a number, and each number a file. */
+	const char *name = (const char *)(head + 1);
+	uint64_t inode = head->opcode == FUSE_LOOKUP ? 2 + strtoull(name, NULL, 10) : head->nodeid;
+	struct fuse_attr_out attr = {.attr_valid = FOR_EVER, .attr = attributes(inode)};
+	struct fuse_entry_out entry = {.nodeid = inode,
+				       .entry_valid = FOR_EVER,
+				       .attr_valid = FOR_EVER,
+				       .attr = attributes(inode)};
+	struct fuse_write_out written = {};
+
+	switch (head->opcode) {
+	case FUSE_INIT:
+		answer_init(device, head, (const void *)(head + 1));
+		break;
+	case FUSE_LOOKUP:
+		answer(device, head, 0, &entry, sizeof(entry));
+		break;
+	case FUSE_GETATTR:
+		answer(device, head, 0, &attr, sizeof(attr));
+		break;
+	case FUSE_OPEN:
+		answer(device, head, 0, &(struct fuse_open_out){}, sizeof(struct fuse_open_out));
+		break;
+	case FUSE_SETATTR:
+		if (answers)
+			answer(device, head, 0, &attr, sizeof(attr));
+		break;
+	case FUSE_WRITE:
+		written.size = ((const struct fuse_write_in *)(head + 1))->size;
+		if (answers)
+			answer(device, head, 0, &written, sizeof(written));
+		break;
+	case FUSE_FLUSH:
+	case FUSE_RELEASE:
+		if (answers)
+			answer(device, head, 0, NULL, 0);
+		break;
+	case FUSE_FORGET:
+	case FUSE_BATCH_FORGET:
+	case FUSE_INTERRUPT:
+		break;
+	default:
+		answer(device, head, -ENOSYS, NULL, 0);
+	}
+}
+
+static void __attribute__((noreturn)) serve(int device, const _Atomic bool *answers)
+{
+	static _Alignas(struct fuse_in_header) char message[MESSAGE_MAX];
+	ssize_t n;
+
+	do {
+		n = read(device, message, sizeof(message));
+		if (n >= (ssize_t)sizeof(struct fuse_in_header))
+			serve_one(device, (const void *)message, atomic_load(answers));
+	} while (n > 0 || errno == EINTR || errno == ENOENT || errno == EAGAIN);
+	_exit(0);
+}
+
+static int
+configure(int context, unsigned command, const char *key, const char *value)
+{
+	return (int)syscall(SYS_fsconfig, context, command, key, value, 0);
+}
+
+/* The mount, or -1. */
+static int
+make_mount(int device)
+{
+	int context = sys_fsopen("fuse"), mount = -1;
+	char number[16];
+
+	if (context < 0)
+		return -1;
+	snprintf(number, sizeof(number), "%d", device);
+	if (configure(context, FSCONFIG_SET_STRING, "source", "fdbroker-test") == 0 &&
+	    configure(context, FSCONFIG_SET_STRING, "fd", number) == 0 &&
+	    configure(context, FSCONFIG_SET_STRING, "rootmode", "40000") == 0 &&
+	    configure(context, FSCONFIG_SET_STRING, "user_id", "0") == 0 &&
+	    configure(context, FSCONFIG_SET_STRING, "group_id", "0") == 0 &&
+	    configure(context, FSCONFIG_SET_FLAG, "allow_other", NULL) == 0 &&
+	    sys_fsconfig_create(context) == 0)
+		mount = sys_fsmount(context, 0);
+	close(context);
+	return mount < 0 ? -1 : mount;
+}
+
+bool
+fuse_start(struct fuse *f)
+{
+	pid_t parent = getpid();
+	int device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	*f = (struct fuse){.mount = -1};
+	if (device < 0)
+		return false;
+	f->answers = mmap(NULL, sizeof(*f->answers), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	f->mount = make_mount(device);
+	if (f->answers == MAP_FAILED || f->mount < 0) {
+		close(device);
+		return false;
+	}
+	atomic_store(f->answers, true);
+	fflush(NULL);
+	f->server = fork();
+	if (f->server == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(1);
+		close(f->mount);
+		serve(device, f->answers);
+	}
+	close(device);
+	return f->server > 0;
+}
+
+void
+fuse_stop(struct fuse *f)
+{
+	if (f->server > 0) {
+		kill(f->server, SIGKILL);
+		waitpid(f->server, NULL, 0);
+	}
+	if (f->mount > 0)
+		close(f->mount);
+	if (f->answers && f->answers != MAP_FAILED)
+		munmap(f->answers, sizeof(*f->answers));
+	*f = (struct fuse){.mount = -1};
+}
+
+int
+fuse_open(const struct fuse *f, unsigned number)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "%u", number);
+	return openat(f->mount, name, O_RDWR | O_CLOEXEC);
+}
