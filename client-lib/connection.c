@@ -419,6 +419,13 @@ connection_whoami(struct connection *connection, const struct where *where,
 
 	/* More than the largest policy has. */
 	for (unsigned pages = 0; pages < CONNECTION_PAGES_MAX; pages++) {
+		/* The time is for all pages: a server may have one ready just before it is over. */
+		if (pages > 0 && milliseconds_left(deadline) == 0) {
+			connection_close(connection);
+			return -ETIMEDOUT;
+		}
+		if (pages > 0 && is_open(connection))
+			(void)limit_waits(connection->fd, deadline);
 		r = exchange(connection, where, &question, deadline);
 		if (r < 0)
 			return r;

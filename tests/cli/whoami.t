@@ -116,6 +116,19 @@ is "JSON: its line" "2 4" "$(json=$(whoami_as $C --json); printf '%s\n' "$(membe
 	"$(member "$json" rules 1 line)" | sort | xargs)"
 rm "$T"/policy/30-*
 
+# A rule that asks for what the kernel says of unit and label: the worker may look at both.
+policy 40-facts.policy <<EOF
+policy 1
+allow user:$A+unit:x.service read $T/public/u
+allow user:$A+label:x read $T/public/l
+EOF
+ok "a policy that asks for unit and label" "$BUILD/fdbroker" reload
+text=$(whoami_as $A)
+has "a unit is said" "^unit +[a-z]" "$text"
+has "a label is said" "^label +[a-z]" "$text"
+is "and the answer is whole" 2 "$(n_rules <<<"$text")"
+rm "$T/policy/40-facts.policy"
+
 # Nothing for this peer; nothing at all.
 policy 10-test.policy <<EOF
 policy 1
