@@ -5,12 +5,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "broker/sys.h"
+#include "client-lib/fdbroker.h"
 #include "tests/harness.h"
 
 static bool kernel_refuses;                /* descriptors, before they are sent */
@@ -95,7 +97,51 @@ test_descriptors(void **state)
 				     .first_fds = (counts[i] + 1) / 2,
 				     .credentials = &credentials,
 				     .fds_first = i % 2 == 0});
+		/* All of that with too little to be a request. */
+		for (size_t s = 0; s < ELEMENTS(sizes); s++)
+			for (int order = 0; order < 2; order++)
+				try_fds((struct raw){.bytes = request,
+						     .size = sizes[s],
+						     .n_fds = counts[i],
+						     .first_fds = counts[i] / 2,
+						     .credentials = &credentials,
+						     .fds_first = order});
 	}
+}
+
+/* To whoever has room for them, all of these arrive, in one header or two, in either order. */
+static void
+test_descriptors_arrive_elsewhere(void **state)
+{
+	static const size_t counts[] = {1, 2, FDS_AT_ONCE};
+	const int own = count_fds(0);
+	struct ucred credentials = self();
+	int fds[FDS_AT_ONCE], pair[2];
+	struct reply reply;
+
+	(void)state;
+	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), errno);
+	for (size_t i = 0; i < ELEMENTS(fds); i++)
+		fds[i] = pair[0];
+	for (size_t i = 0; i < ELEMENTS(counts) * 4; i++) {
+		size_t n = counts[i / 4];
+
+		assert_int_equal(raw_send(pair[0], &(struct raw){.bytes = request,
+								 .size = 1,
+								 .fds = fds,
+								 .n_fds = n,
+								 .first_fds = i % 2 ? n / 2 : 0,
+								 .credentials = &credentials,
+								 .fds_first = i / 2 % 2}),
+				 0);
+		raw_receive(pair[1], 0, &reply);
+		assert_int_equal(reply.n_fds, n);
+		assert_false(reply.truncated);
+		reply_drop(&reply);
+	}
+	close(pair[0]);
+	close(pair[1]);
+	assert_int_equal(count_fds(0), own);
 }
 
 /* A request, descriptors, a request: what was well-formed before is answered, what follows is not.
@@ -261,6 +307,53 @@ test_connection_from_before(void **state)
 	assert_undisturbed(&broker);
 }
 
+/* --- a client without room ----------------------------------------------------------------------
+ */
+
+/* The library says that it is the program's own limit, and nobody keeps what could not be given. */
+static void
+test_library_without_room(void **state)
+{
+	struct rlimit limit, none;
+	int own, first, fd, connection = dup(STDOUT_FILENO);
+
+	(void)state;
+	assert_return_code(connection, errno);
+	close(connection);
+	assert_return_code(setenv("FDBROKER_SOCKET", broker.socket, 1), errno);
+	fd = broker_open(broker.file, O_RDONLY);
+	assert_return_code(fd, errno);
+	close(fd);
+	own = count_fds(0);
+	first = dup(STDOUT_FILENO);
+	close(first);
+	assert_return_code(getrlimit(RLIMIT_NOFILE, &limit), errno);
+	for (int i = 0; i < 200; i++) {
+		int error;
+
+		none = limit;
+		none.rlim_cur = (rlim_t)first;
+		assert_return_code(setrlimit(RLIMIT_NOFILE, &none), errno);
+		fd = broker_open(broker.file, O_RDONLY);
+		error = errno;
+		assert_return_code(setrlimit(RLIMIT_NOFILE, &limit), errno);
+		assert_int_equal(fd, -1);
+		assert_int_equal(error, EMFILE);
+	}
+	assert_int_equal(count_fds(0), own);
+	/* With room for one more it is given. */
+	none.rlim_cur = (rlim_t)first + 1;
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &none), errno);
+	fd = broker_open(broker.file, O_RDONLY);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	assert_int_equal(fd, first);
+	close(fd);
+	assert_served(&broker);
+	/* The library keeps its connection. */
+	assert_return_code(close(connection), errno);
+	assert_undisturbed(&broker);
+}
+
 static void
 test_end(void **state)
 {
@@ -300,6 +393,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_descriptors_arrive_elsewhere),
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_descriptors_between_requests),
 		cmocka_unit_test(test_own_credentials),
@@ -307,6 +401,7 @@ main(void)
 		cmocka_unit_test(test_forged_credentials),
 		cmocka_unit_test(test_connection_of_a_parent),
 		cmocka_unit_test(test_connection_from_before),
+		cmocka_unit_test(test_library_without_room),
 		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_as_on_an_old_kernel),
 		cmocka_unit_test(test_descriptors),
