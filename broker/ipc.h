@@ -41,7 +41,7 @@ enum ipc_descriptor {
 	IPC_AUDIT = 5,
 	IPC_ENDED = 6,
 	IPC_PAGE = 7,
-	IPC_IMAGE = 8, /* not in the refuser */
+	IPC_IMAGE = 8, /* not before the first load */
 };
 
 /* The same for fdbroker-compile: memfds that it writes to and never maps. */

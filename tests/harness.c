@@ -346,6 +346,23 @@ assert_served(const struct harness *h)
 }
 
 void
+assert_renewed(struct harness *h)
+{
+	pid_t before = h->worker;
+
+	for (int i = 0; i < WAIT_SECONDS * 100 && worker_of(h, geteuid()) == before; i++) {
+		assert_served(h);
+		sleep_ms(10);
+	}
+	h->worker = worker_of(h, geteuid());
+	assert_int_not_equal(h->worker, before);
+	/* Until the other one has gone. */
+	for (int i = 0; i < WAIT_SECONDS * 100 && kill(before, 0) == 0; i++)
+		sleep_ms(10);
+	assert_undisturbed(h);
+}
+
+void
 assert_undisturbed(const struct harness *h)
 {
 	int in_broker = -1, worker = -1;

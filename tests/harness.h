@@ -112,6 +112,12 @@ void assert_served(const struct harness *h);
 void assert_served_on(const struct harness *h, int socket);
 
 /*
+ * Another worker takes over, because ours was sent descriptors that it does not get rid of but by
+ * ending; then nothing is left of them.
+ */
+void assert_renewed(struct harness *h);
+
+/*
  * The same worker lives, and no process has more or fewer descriptors than after the start, but for
  * those of the broker that belong to workers of others.
  */

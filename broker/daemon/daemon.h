@@ -31,6 +31,7 @@ enum {
 	ENDED_AT_ONCE = 4096, /* ends of connections that one look at a worker takes in */
 	SPAWN_LOWEST = 9,     /* of our descriptors: below are those that helpers are given */
 	PAUSE_MS = 100,       /* when there is no descriptor for a connection */
+	HOLD_MS = 2,          /* when the refuser has no room for one */
 	NOTES_PER_SECOND = 10,
 };
 
@@ -52,10 +53,10 @@ enum helper {
 	N_HELPERS,
 };
 
-/* What the kernel says of a peer, beside what makes its identity. */
-struct peer {
-	struct ucred credentials;
-	uid_t account; /* whom it counts for */
+/* A connection on its way to a worker, which gets a descriptor of its own. */
+struct passing {
+	int fd;
+	struct ipc_connection what;
 	char unit[POLICY_UNIT_MAX];
 };
 
@@ -123,8 +124,9 @@ struct broker {
 	int log;
 	int64_t log_started;
 	uint64_t accepted, refused;
+	struct passing passing;        /* its fd is -1, or waits for room at the refuser */
 	uint32_t last_worker, running; /* number of the newest worker; how many there are */
-	struct worker *refuser;
+	struct worker *refuser;        /* NULL: one is about to be started */
 	struct worker workers[IPC_WORKERS_MAX];
 	struct identity identities[IPC_WORKERS_MAX]; /* of the workers, apart: they are large */
 };
@@ -167,7 +169,7 @@ void options_parse(struct options *options, int argc, char **argv);
 /* Take the sockets over from the service manager or make them. -ECANCELED: it has said why not. */
 int listen_start(struct broker *b);
 void listen_stop(struct broker *b);
-void listen_pause(struct broker *b); /* no descriptor left: do not spin */
+void listen_pause(struct broker *b, int ms); /* no connections for so long */
 void listen_resume(struct broker *b);
 /*
  * See to it that no descriptors can be sent to a connection. False: some may have been: the kernel
@@ -178,10 +180,10 @@ bool listen_close_rights(int fd);
 /* --- peer.c ------------------------------------------------------------------------------ */
 
 /*
- * Who is at the other end, by the kernel's word. Returns 0, or the errno value that the refuser is
- * to answer with. ret_peer is set in either case.
+ * Who is at the other end, by the kernel's word: peer, account and unit of the connection, set in any
+ * case. Returns 0, or the errno value that the refuser is to answer with.
  */
-int peer_identify(struct broker *b, int fd, struct peer *ret_peer, struct identity *ret_identity);
+int peer_identify(struct broker *b, struct passing *passing, struct identity *ret_identity);
 
 /* What only `any` rules give, for the image in force. */
 void peer_find_any(struct broker *b);
@@ -198,24 +200,18 @@ pid_t spawn_helper(const struct broker *b, enum helper helper, const int *fds, s
 
 /* --- workers.c --------------------------------------------------------------------------- */
 
-/* A connection on its way to a worker, which gets a descriptor of its own. */
-struct passing {
-	int fd;
-	struct ipc_connection what;
-	const char *unit;
-};
-
 /* Pass it on to the worker of that identity, new or not. 0 or an errno value. */
 int workers_pass(struct broker *b, const struct identity *identity, const struct passing *passing);
-/* Have the refuser answer it. */
-void workers_refuse(struct broker *b, struct passing *passing, int error);
-/* Connections that a worker has open, and those of an account at workers of its own. */
+/* Have the refuser answer it. False: not now. */
+bool workers_refuse(struct broker *b, const struct passing *passing);
+/* Connections that a worker has open. */
 uint64_t worker_open(struct worker *worker);
-uint64_t workers_open(struct broker *b, uid_t account);
+/* How many workers of its own an account has, and connections at them. */
+unsigned workers_count(struct broker *b, uid_t account, uint64_t *ret_open);
 int workers_start_refuser(struct broker *b);
 void workers_note(struct broker *b, uint32_t index); /* read what that one noted */
 /* Tell all to answer what is queued and to end. */
-void workers_finish_all(struct broker *b, bool refuser_too);
+void workers_finish_all(struct broker *b);
 bool workers_reap(struct broker *b, pid_t pid, int status);
 void workers_tick(struct broker *b, int64_t now);
 

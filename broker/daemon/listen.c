@@ -150,16 +150,16 @@ listen_stop(struct broker *b)
 		unlink(b->options.socket);
 	if (b->admin_inode != 0 && inode_of(b->options.admin, 0) == b->admin_inode)
 		unlink(b->options.admin);
-	listen_pause(b);
+	listen_pause(b, 0);
 	b->accept_at = 0;
 }
 
 void
-listen_pause(struct broker *b)
+listen_pause(struct broker *b, int ms)
 {
 	b->accepting = false;
 	(void)epoll_ctl(b->epoll, EPOLL_CTL_DEL, b->listener, NULL);
-	b->accept_at = now_ms() + PAUSE_MS;
+	b->accept_at = now_ms() + ms;
 	wake_at(b, b->accept_at);
 }
 

@@ -89,7 +89,7 @@ take_image(struct broker *b)
 	/* From here on no worker of an older policy gives anything any more. */
 	atomic_store_explicit(&b->page->generation, b->generation, memory_order_release);
 	peer_find_any(b);
-	workers_finish_all(b, false);
+	workers_finish_all(b);
 	return 0;
 }
 

@@ -57,12 +57,12 @@ find_account(struct broker *b)
 
 	b->own_uid = b->own_gid = (uid_t)-1;
 	b->account[0][0] = b->account[1][0] = '-';
-	if (!b->is_root && b->options.user) {
+	if (!b->is_root && !b->options.user)
+		return 0;
+	if (!b->is_root) {
 		warnx("only root can give the helpers another account: leave --user out");
 		return -ECANCELED;
 	}
-	if (!b->is_root)
-		return 0;
 	entry = getpwnam(name);
 	if (!entry && !b->options.user) {
 		entry = getpwnam("nobody");
@@ -199,7 +199,7 @@ start(struct broker *b)
 	int r = 0;
 
 	b->is_root = geteuid() == 0;
-	b->image_fd = b->log = b->load.shown_messages = -1;
+	b->image_fd = b->log = b->load.shown_messages = b->passing.fd = -1;
 	memset(b->helpers, -1, sizeof(b->helpers));
 	b->wake = INT64_MAX;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && r == 0; i++) {
@@ -216,43 +216,46 @@ static void
 accept_one(struct broker *b, int fd)
 {
 	static struct identity identity;
-	static struct peer peer;
-	struct passing passing = {
-		.fd = fd,
-		.what = {.number = ++b->accepted,
-			 .generation = b->generation,
-			 .asked = b->image ? policy_asks(b->image) : 0,
-			 .may_hold = !listen_close_rights(fd)},
-		.unit = peer.unit,
-	};
-	int error = peer_identify(b, fd, &peer, &identity);
+	struct passing *passing = &b->passing;
+	int error;
 
-	passing.what.peer = peer.credentials;
-	passing.what.account = peer.account;
+	passing->fd = fd;
+	passing->what = (struct ipc_connection){
+		.number = ++b->accepted,
+		.generation = b->generation,
+		.asked = b->image ? policy_asks(b->image) : 0,
+		.may_hold = !listen_close_rights(fd),
+	};
+	error = peer_identify(b, passing, &identity);
 	if (error == 0)
-		error = workers_pass(b, &identity, &passing);
-	if (error != 0)
-		workers_refuse(b, &passing, error);
-	close(fd);
+		error = workers_pass(b, &identity, passing);
+	passing->what.refusal = (uint32_t)error;
+	b->refused += error != 0;
+	/* Not before the refuser has it: closing may mean destroying what the client sent. */
+	if (error == 0 || workers_refuse(b, passing))
+		close_fd(&passing->fd);
 }
 
 static void
 accept_some(struct broker *b)
 {
-	for (int i = 0; i < ACCEPTS; i++) {
+	if (b->passing.fd >= 0 && workers_refuse(b, &b->passing))
+		close_fd(&b->passing.fd);
+	for (int i = 0; i < ACCEPTS && b->passing.fd < 0; i++) {
 		int fd = accept4(b->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {
 			accept_one(b, fd);
-		} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
-			   errno == ENOBUFS) {
-			warnx("connections wait: %s", strerror(errno));
-			listen_pause(b);
+		} else if (errno == EAGAIN) {
 			return;
 		} else if (errno != ECONNABORTED && errno != EINTR) {
+			warnx("connections wait: %s", strerror(errno));
+			listen_pause(b, PAUSE_MS);
 			return;
 		}
 	}
+	if (b->passing.fd >= 0)
+		listen_pause(b, HOLD_MS);
 }
 
 /* From the first load on, whatever became of it: without a policy everything is denied. */
@@ -284,7 +287,7 @@ stop(struct broker *b)
 	b->stopping = true;
 	notify("STOPPING=1");
 	listen_stop(b);
-	workers_finish_all(b, true);
+	workers_finish_all(b);
 }
 
 static void
@@ -324,9 +327,7 @@ timeout(const struct broker *b)
 {
 	int64_t left = b->wake - now_ms();
 
-	if (b->wake == INT64_MAX)
-		return -1;
-	return left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left;
+	return b->wake == INT64_MAX ? -1 : left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left;
 }
 
 static void
@@ -358,7 +359,7 @@ turn(struct broker *b)
 	 * Last, so that a client that was told to connect again does not meet the worker that told
 	 * it.
 	 */
-	if (connections && b->accepting)
+	if ((connections || b->passing.fd >= 0) && b->accepting)
 		accept_some(b);
 	armed_end();
 }

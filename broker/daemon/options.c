@@ -73,16 +73,14 @@ options_parse(struct options *options, int argc, char **argv)
 		.doc = "Open files for programs that may not. Stays in the foreground.\v"
 		       "SIGHUP reloads the policy, SIGTERM finishes. See fdbrokerd(8).",
 	};
-	char *admin = NULL;
 
 	*options = (struct options){.socket = BROKER_SOCKET_DEFAULT};
 	argp_err_exit_status = 2;
 	(void)argp_parse(&argp, argc, argv, 0, NULL, options);
 	if (!options->admin && strcmp(options->socket, BROKER_SOCKET_DEFAULT) == 0)
 		options->admin = DEFAULT_ADMIN;
-	else if (!options->admin && asprintf(&admin, "%s.admin", options->socket) > 0)
-		options->admin = admin;
-	if (!options->admin)
+	else if (!options->admin &&
+		 asprintf((char **)&options->admin, "%s.admin", options->socket) < 0)
 		exit(EXIT_FAILURE);
 	if (options->n_policy == 0) {
 		memcpy(options->policy, directories, sizeof(directories));

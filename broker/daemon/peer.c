@@ -100,7 +100,7 @@ open_pidfd(int fd, const struct ucred *peer)
  * had it before still has it after.
  */
 static void
-ask_unit(const struct broker *b, int fd, struct peer *peer)
+ask_unit(const struct broker *b, struct passing *peer)
 {
 	char text[PROC_FILE_MAX], unit[POLICY_UNIT_MAX];
 	size_t size;
@@ -108,10 +108,10 @@ ask_unit(const struct broker *b, int fd, struct peer *peer)
 
 	if (!(policy_asks(b->image) & POLICY_ASKS_UNIT))
 		return;
-	pidfd = open_pidfd(fd, &peer->credentials);
+	pidfd = open_pidfd(peer->fd, &peer->what.peer);
 	if (pidfd < 0)
 		return;
-	if (read_proc(peer->credentials.pid, "cgroup", text, &size) &&
+	if (read_proc(peer->what.peer.pid, "cgroup", text, &size) &&
 	    policy_unit_of(text, size, unit) && pidfd_send_signal(pidfd, 0, NULL, 0) == 0)
 		memcpy(peer->unit, unit, sizeof(unit));
 	close(pidfd);
@@ -168,20 +168,22 @@ peer_find_any(struct broker *b)
 }
 
 int
-peer_identify(struct broker *b, int fd, struct peer *peer, struct identity *identity)
+peer_identify(struct broker *b, struct passing *peer, struct identity *identity)
 {
-	struct ucred *credentials = &peer->credentials;
+	struct ucred *credentials = &peer->what.peer;
 	socklen_t size = sizeof(*credentials);
 	char label[256] = "";
 	enum policy_scope scope;
+	uint64_t open;
 
 	*credentials = (struct ucred){.uid = (uid_t)-1, .gid = (gid_t)-1};
-	peer->account = (uid_t)-1;
+	peer->what.account = (uid_t)-1;
 	peer->unit[0] = '\0';
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, &size) < 0)
+	if (getsockopt(peer->fd, SOL_SOCKET, SO_PEERCRED, credentials, &size) < 0)
 		return EACCES;
-	peer->account = policy_account(b->image, credentials->uid);
-	if (workers_open(b, peer->account) >= CONNECTIONS_PER_ACCOUNT)
+	peer->what.account = policy_account(b->image, credentials->uid);
+	(void)workers_count(b, peer->what.account, &open);
+	if (open >= CONNECTIONS_PER_ACCOUNT)
 		return EBUSY;
 	/* A process that has no number here could not be told from another one. */
 	if (!b->image || credentials->pid == 0)
@@ -191,10 +193,10 @@ peer_identify(struct broker *b, int fd, struct peer *peer, struct identity *iden
 		return EACCES;
 	identity->head = (struct ipc_identity){
 		.kind = IPC_IDENTITY, .uid = credentials->uid, .gid = credentials->gid};
-	if (ask_groups(fd, identity) < 0)
+	if (ask_groups(peer->fd, identity) < 0)
 		return EACCES;
-	ask_unit(b, fd, peer);
-	if (ask_label(b, fd, label, sizeof(label) - 1) < 0)
+	ask_unit(b, peer);
+	if (ask_label(b, peer->fd, label, sizeof(label) - 1) < 0)
 		return EACCES;
 	if (find_subjects(b, identity, peer->unit, label) < 0)
 		return EBUSY;

@@ -25,6 +25,10 @@ finish(struct broker *b, struct worker *w)
 	w->deadline = now_ms() + FINISH_MS;
 	wake_at(b, w->deadline);
 	close_fd(&w->control);
+	if (w == b->refuser) {
+		b->refuser = NULL;
+		wake_at(b, 0); /* for the next one */
+	}
 }
 
 /* The worker's ends of its channels, until they have gone to the child. */
@@ -87,9 +91,10 @@ launch(struct broker *b, struct worker *w, const int ends[N_CHANNELS])
 		r = watch(b, w->notes, EVENT(EVENT_NOTES, w - b->workers));
 	if (r < 0)
 		return r;
-	w->shown.pid =
-		spawn_helper(b, HELPER_WORKER, fds, w->shown.kind == IPC_REFUSER ? 5 : 6, argv);
-	return w->shown.pid < 0 ? w->shown.pid : 0;
+	/* Before the first load there is no image. */
+	r = spawn_helper(b, HELPER_WORKER, fds, b->image ? 6 : 5, argv);
+	w->shown.pid = r < 0 ? 0 : r;
+	return r < 0 ? r : 0;
 }
 
 static void
@@ -172,9 +177,8 @@ worker_open(struct worker *w)
 	return w->shown.open;
 }
 
-/* The workers of an account's own, and how many connections they have. */
-static unsigned
-count(struct broker *b, uid_t account, uint64_t *ret_open)
+unsigned
+workers_count(struct broker *b, uid_t account, uint64_t *ret_open)
 {
 	unsigned n = 0;
 
@@ -189,15 +193,6 @@ count(struct broker *b, uid_t account, uint64_t *ret_open)
 		n++;
 	}
 	return n;
-}
-
-uint64_t
-workers_open(struct broker *b, uid_t account)
-{
-	uint64_t open;
-
-	(void)count(b, account, &open);
-	return open;
 }
 
 /* To one that serves this identity already. -ENOENT: there should be one more. */
@@ -238,7 +233,7 @@ workers_pass(struct broker *b, const struct identity *identity, const struct pas
 	if (r != -ENOENT)
 		return -r;
 	if (identity->head.kind == IPC_IDENTITY &&
-	    count(b, passing->what.account, &open) >= WORKERS_PER_ACCOUNT)
+	    workers_count(b, passing->what.account, &open) >= WORKERS_PER_ACCOUNT)
 		return EBUSY;
 	r = start(b, identity, passing->what.account, &w);
 	if (r == 0)
@@ -246,13 +241,10 @@ workers_pass(struct broker *b, const struct identity *identity, const struct pas
 	return r < 0 ? EBUSY : 0;
 }
 
-void
-workers_refuse(struct broker *b, struct passing *passing, int error)
+bool
+workers_refuse(struct broker *b, const struct passing *passing)
 {
-	passing->what.refusal = (uint32_t)error;
-	b->refused++;
-	if (b->refuser)
-		(void)pass_to(b, b->refuser, passing);
+	return b->refuser && pass_to(b, b->refuser, passing) == 0;
 }
 
 int
@@ -321,11 +313,10 @@ workers_note(struct broker *b, uint32_t index)
 }
 
 void
-workers_finish_all(struct broker *b, bool refuser_too)
+workers_finish_all(struct broker *b)
 {
 	for (size_t i = 0; i < IPC_WORKERS_MAX; i++)
-		if (&b->workers[i] != b->refuser || refuser_too)
-			finish(b, &b->workers[i]);
+		finish(b, &b->workers[i]);
 }
 
 bool
@@ -355,6 +346,22 @@ workers_reap(struct broker *b, pid_t pid, int status)
 	return true;
 }
 
+/* A worker is replaced if not too many of its predecessors hang. */
+static void
+replace(struct broker *b, struct worker *w)
+{
+	const struct identity *identity = &b->identities[w - b->workers];
+	unsigned n = 1;
+
+	for (size_t i = 0; i < IPC_WORKERS_MAX; i++)
+		n += b->workers[i].shown.state == IPC_WORKER_FINISHING &&
+		     memcmp(&b->identities[i], identity, identity_size(identity)) == 0;
+	w->deadline = now_ms() + RESTART_MS;
+	wake_at(b, w->deadline);
+	if (n < WORKERS_PER_IDENTITY)
+		finish(b, w);
+}
+
 void
 workers_tick(struct broker *b, int64_t now)
 {
@@ -370,7 +377,7 @@ workers_tick(struct broker *b, int64_t now)
 		else if (w->shown.state == IPC_WORKER_FAILED)
 			w->shown.state = IPC_WORKER_FREE;
 		else
-			finish(b, w);
+			replace(b, w);
 	}
 	if (!b->refuser && !b->stopping && workers_start_refuser(b) < 0)
 		wake_at(b, now + RESTART_MS);

@@ -60,7 +60,8 @@ main(int argc, char **argv)
 	r = setup_read(&setup);
 	if (r < 0)
 		fail(r, "cannot read what the broker said");
-	r = trees_make(&trees, setup.image, &setup.identity);
+	r = trees_make(&trees, setup.peer.kind == IPC_REFUSER ? NULL : setup.image,
+		       &setup.identity);
 	if (r == -E2BIG)
 		fail(r,
 		     "the rules for uid %u name more than %d directories; use fewer and broader "

@@ -238,6 +238,24 @@ is_recorded(const struct setup *setup, struct client *client, const struct audit
 	}
 }
 
+/*
+ * Whoever is refused in any case is decided on as nobody, so that the time that it takes is that of
+ * any other refusal.
+ */
+static int
+refuse(const struct setup *setup, const struct client *client, const struct wire_file *file,
+       unsigned verbs)
+{
+	static const struct policy_identity nobody = {};
+	const struct policy_request request = {
+		.path = file->path, .length = file->path_length, .verbs = verbs, .day = today()};
+	struct policy_decision decision;
+
+	if (setup->image)
+		policy_decide(setup->image, &nobody, &request, &decision);
+	return (int)client->refusal;
+}
+
 /* Decide on one file, open it, put it on record. */
 static void
 open_file(const struct server *server, struct client *client, const struct wire_file *file,
@@ -257,7 +275,7 @@ open_file(const struct server *server, struct client *client, const struct wire_
 	if (event.verbs == 0 || !policy_path_is_canonical(file->path, file->path_length))
 		o->error = EINVAL;
 	else if (client->refusal)
-		o->error = (int)client->refusal;
+		o->error = refuse(setup, client, file, event.verbs);
 	else if (setup->image)
 		try_rules(server, client, file, &event, o);
 	if (o->retry)

@@ -13,8 +13,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "broker/armed.h"
 #include "broker/clock.h"
+#include "broker/worker/hangup.h"
 
 struct connection {
 	struct connection *previous, *next;
@@ -53,27 +53,19 @@ serve_note(unsigned char note)
 		return;
 }
 
-/*
- * Close a client's socket. What it may still hold does not make us wait. The broker counts the ends
- * of those that it passed on.
- */
 static void
-close_client(int fd, bool may_hold)
+replace_me(struct loop *loop)
 {
-	static const char ends[64];
-	static size_t untold;
-	ssize_t n;
+	if (!loop->noted_replace)
+		serve_note(IPC_NOTE_REPLACE);
+	loop->noted_replace = true;
+}
 
-	if (may_hold)
-		armed_begin();
-	close(fd);
-	if (may_hold)
-		armed_end();
-	untold++;
-	n = write(IPC_ENDED, ends, untold < sizeof(ends) ? untold : sizeof(ends));
-	/* Full: the broker has not counted for a while; it learns of the rest later. */
-	if (n > 0)
-		untold -= (size_t)n;
+static void
+close_client(struct loop *loop, int fd, bool may_hold)
+{
+	if (!hangup(fd, may_hold))
+		replace_me(loop);
 }
 
 static void
@@ -91,7 +83,7 @@ connection_end(struct loop *loop, struct connection *c)
 	 * (epoll(7)).
 	 */
 	(void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, c->client.fd, NULL);
-	close_client(c->client.fd, c->may_hold);
+	close_client(loop, c->client.fd, c->may_hold);
 	free(c);
 }
 
@@ -162,14 +154,14 @@ connection_begin(struct loop *loop, int fd, const struct ipc_connection *what, c
 	struct connection *c = connection_new(loop, fd, what, unit);
 
 	if (!c) {
-		close_client(fd, true);
+		close_client(loop, fd, true);
 		return;
 	}
 	if (c->client.refusal)
 		make_room(loop, c->account);
 	event.data.ptr = c;
 	if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
-		close_client(fd, true);
+		close_client(loop, fd, true);
 		free(c);
 		return;
 	}
@@ -293,12 +285,10 @@ serve_request(struct loop *loop, struct connection *c)
 	struct channel_extra extra = {};
 	ssize_t n;
 
-	if (c->may_hold)
-		armed_begin();
+	if (c->may_hold && hangup_is_due(c->client.fd))
+		return false;
 	n = channel_receive(c->client.fd, message, sizeof(message), NULL, 0, true, MSG_DONTWAIT,
 			    &extra);
-	if (c->may_hold)
-		armed_end();
 	if (n == -EAGAIN || n == -EINTR)
 		return true;
 	/*
@@ -311,9 +301,7 @@ serve_request(struct loop *loop, struct connection *c)
 	case REQUEST_CLOSE:
 		return false;
 	case REQUEST_REPLACE:
-		if (!loop->noted_replace)
-			serve_note(IPC_NOTE_REPLACE);
-		loop->noted_replace = true;
+		replace_me(loop);
 		break;
 	case REQUEST_ANSWER:
 		break;
@@ -340,7 +328,7 @@ serve_control(struct loop *loop)
 	if (n > 0) {
 		if (extra.n_fds != 1) {
 			/* No room for it: the client sees its connection end. */
-			close_client(-1, false);
+			close_client(loop, -1, false);
 			return 0;
 		}
 		if (n <= (ssize_t)sizeof(what) || message[n - 1] != '\0')

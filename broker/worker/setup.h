@@ -13,7 +13,7 @@ struct setup {
 	gid_t groups[IPC_GROUPS_MAX];
 	uint32_t subjects[POLICY_SUBJECTS_MAX];
 	const struct ipc_page *page;
-	struct policy_image *image; /* NULL in the refuser */
+	struct policy_image *image; /* NULL before the first load */
 	struct policy_identity identity;
 	/* Of the peer's uid, if a rule asks for it; a longer one shows that it is too long. */
 	char name[POLICY_NAME_MAX_BYTES + 2];

@@ -172,7 +172,8 @@ add_rule(struct page *page, const struct policy_image *image, uint32_t number)
 static bool
 add_rules(struct page *page, const struct setup *setup, uint32_t *at)
 {
-	uint32_t n = setup->image ? policy_image_rules(setup->image) : 0, first = *at;
+	bool has_rules = setup->image && setup->peer.kind != IPC_REFUSER;
+	uint32_t n = has_rules ? policy_image_rules(setup->image) : 0, first = *at;
 
 	for (; *at - LINE_RULES < n; ++*at) {
 		if (*at - first == RULES_AT_ONCE)

@@ -64,8 +64,19 @@ try_fds(struct raw raw)
 	}
 	assert_served(&broker);
 	close(socket);
-	assert_undisturbed(&broker);
+	if (kernel_refuses)
+		assert_undisturbed(&broker);
 	assert_int_equal(count_fds(0), own);
+}
+
+/* Where the kernel let descriptors through, the worker that got them makes way for another. */
+static void
+assert_no_trace(void)
+{
+	if (kernel_refuses)
+		assert_undisturbed(&broker);
+	else
+		assert_renewed(&broker);
 }
 
 static void
@@ -107,6 +118,7 @@ test_descriptors(void **state)
 						     .credentials = &credentials,
 						     .fds_first = order});
 	}
+	assert_no_trace();
 }
 
 /* To whoever has room for them, all of these arrive, in one header or two, in either order. */
@@ -170,7 +182,7 @@ test_descriptors_between_requests(void **state)
 		assert_ended(socket);
 	}
 	close(socket);
-	assert_undisturbed(&broker);
+	assert_no_trace();
 	assert_int_equal(count_fds(0), own);
 }
 
