@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For calls that may destroy what a client sent along. A message can carry a TCP socket with unsent
- * data and SO_LINGER; who drops the last reference to it, by close(2) or by recvmsg(2) without room
- * for it, waits until it has lingered, and no longer than until the next signal (socket(7)). So while
- * a process is armed an interval timer interrupts it, every ARMED_US microseconds.
- *
- * SO_PASSRIGHTS (Linux 6.16) keeps such messages out; then only connections from before the option
- * was set need this. Before Linux 6.9 also the close of any other UNIX socket can: it may have to
- * collect the garbage of others.
+ * For a close(2) that destroys what nobody meant it to destroy: the last reference to a connection of
+ * which another process should have had one, or, before Linux 6.9, the garbage of others, which the
+ * close of any UNIX socket may collect. There may be a TCP socket with unsent data and SO_LINGER in
+ * it; its close waits until it has lingered, and no longer than until the next signal (socket(7)). So
+ * while a process is armed an interval timer interrupts it, every ARMED_US microseconds.
  */
 #pragma once
 
