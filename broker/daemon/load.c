@@ -54,8 +54,7 @@ load_begin(struct broker *b)
 	r = load->image < 0 || load->messages < 0 ? -errno : start_compiler(b);
 	if (r < 0) {
 		warnx("cannot compile the policy: %s", strerror(-r));
-		if (load->messages >= 0)
-			dprintf(load->messages, "cannot compile the policy: %s\n", strerror(-r));
+		dprintf(load->messages, "cannot compile the policy: %s\n", strerror(-r));
 		close_fd(&load->image);
 		ended(load);
 		return;

@@ -32,10 +32,9 @@ logger_start(struct broker *b)
 	b->log = pair[0];
 	b->log_started = now_ms();
 	for (size_t i = 0; i < IPC_WORKERS_MAX; i++) {
-		if (b->workers[i].shown.pid == 0)
-			continue;
 		b->workers[i].told = false;
-		logger_tell(b, &b->workers[i], NULL);
+		if (b->workers[i].shown.pid > 0)
+			logger_tell(b, &b->workers[i], NULL);
 	}
 	return 0;
 }

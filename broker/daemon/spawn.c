@@ -23,10 +23,6 @@ static const char *const names[N_HELPERS] = {
 	[HELPER_LOG] = "fdbroker-log",
 };
 
-enum {
-	FIRST = 3, /* where a helper's own descriptors begin */
-};
-
 /* Open all programs of one directory: by descriptors, so that an upgrade never mixes versions. */
 static int
 open_from(struct broker *b, const char *directory)
@@ -81,7 +77,7 @@ become(const struct broker *b, enum helper helper, const int *fds, size_t n_fds,
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	for (size_t i = 0; i < n_fds && r >= 0; i++)
-		r = dup2(fds[i], FIRST + (int)i);
+		r = dup2(fds[i], IPC_CONTROL + (int)i);
 	if (r >= 0 && dup2(b->null, STDIN_FILENO) >= 0 && dup2(b->null, STDOUT_FILENO) >= 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 		sys_execveat(b->helpers[helper], argv, environment);

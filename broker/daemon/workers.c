@@ -244,7 +244,13 @@ workers_pass(struct broker *b, const struct identity *identity, const struct pas
 bool
 workers_refuse(struct broker *b, const struct passing *passing)
 {
-	return b->refuser && pass_to(b, b->refuser, passing) == 0;
+	if (!b->refuser || pass_to(b, b->refuser, passing) == 0)
+		return b->refuser != NULL;
+	/* Full: if it hangs, another one takes over. */
+	if (b->refuser->deadline == 0)
+		b->refuser->deadline = now_ms() + FINISH_MS;
+	wake_at(b, b->refuser->deadline);
+	return false;
 }
 
 int
