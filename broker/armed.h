@@ -3,7 +3,8 @@
  * For calls that may destroy what a client sent along. A message can carry a TCP socket with unsent
  * data and SO_LINGER; who drops the last reference to it, by close(2) or by recvmsg(2) without room
  * for it, waits until it has lingered, and no longer than until the next signal (socket(7)). So while
- * a process is armed an interval timer interrupts it, every ARMED_US microseconds.
+ * a process is armed an interval timer interrupts it, every ARMED_US microseconds. A file system does
+ * not let itself be interrupted: what workers do about that is in worker/hangup.h.
  *
  * SO_PASSRIGHTS (Linux 6.16) keeps such messages out; then only connections from before the option
  * was set need this. Before Linux 6.9 also the close of any other UNIX socket can: it may have to
