@@ -104,7 +104,7 @@ struct ipc_connection {
 	uid_t account;       /* whom it counts for: the peer, or the owner of its range of ids */
 	uint32_t refusal;    /* 0: serve; else the errno value to answer every request with */
 	uint32_t asked;      /* enum policy_asks: what the broker wanted to know of the peer */
-	uint32_t may_hold;   /* not 0: descriptors may have been sent to it (broker/armed.h) */
+	uint32_t may_hold;   /* not 0: descriptors may have been sent to it (worker/hangup.h) */
 	uint32_t reserved;
 };
 

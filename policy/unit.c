@@ -5,7 +5,8 @@
  *
  * The service manager alone makes what lies in a slice, and it names what it makes after its units.
  * So the first name of the path that is no slice is the unit, and whoever was given what lies below
- * cannot change it. What lies below is not looked at.
+ * cannot change it. What lies below counts only where it looks like the kernel's mark of a path that
+ * is of no use: then there is no unit.
  */
 #include <string.h>
 

@@ -190,11 +190,11 @@ void peer_find_any(struct broker *b);
 
 /* --- spawn.c ----------------------------------------------------------------------------- */
 
+int spawn_open_helpers(struct broker *b); /* all programs, once; -ECANCELED: it has said why not */
 /*
  * A helper with fds as its descriptors from 3 on and no environment. It dies with the broker.
  * Returns its pid or a negative errno value.
  */
-int spawn_open_helpers(struct broker *b);
 pid_t spawn_helper(const struct broker *b, enum helper helper, const int *fds, size_t n_fds,
 		   char *const *argv);
 

@@ -26,7 +26,7 @@ set_options(int fd)
 
 	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
 		return -errno;
-	/* Linux 6.16; before that they are dropped when a message is received. */
+	/* Linux 6.16; before that workers do not receive what has some (worker/hangup.h). */
 	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
 	return 0;
 }

@@ -2,10 +2,10 @@
 /*
  * Runs in: broker. Who is calling, from the kernel alone. Reads nothing that a client sent.
  *
- * What a client can choose of the answers: which of its processes connects, with which of the ids
- * and groups that it can have, and when that one ends. And names of control groups, as far as some
- * have been given to it: they are read in one piece of bounded size, and policy_unit_of() looks at
- * them up to the first component that is no slice, which a client does not choose.
+ * What a client can choose of the answers: which of its processes connects, with which of the ids,
+ * groups and labels that it can have, and when that one ends. And names of control groups, as far as
+ * some have been given to it: they are read in one piece of bounded size, and policy_unit_of() takes
+ * the first component that is no slice, which a client does not choose.
  *
  * The cheap and the counted come first: over its limit a client costs no more than the first two
  * questions.

@@ -291,10 +291,7 @@ serve_request(struct loop *loop, struct connection *c)
 			    &extra);
 	if (n == -EAGAIN || n == -EINTR)
 		return true;
-	/*
-	 * Nobody sends us descriptors for a good reason; they were dropped before we could hold
-	 * them.
-	 */
+	/* Nobody sends us descriptors for a good reason; we have had no room for them. */
 	if (n == 0 || (n < 0 && n != -EMSGSIZE) || extra.truncated)
 		return false;
 	switch (request_execute(loop->server, &c->client, message, n, &extra, &c->answer)) {

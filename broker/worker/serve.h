@@ -29,8 +29,5 @@ int serve_prepare(int *ret_epoll);
 /* Returns 0 when everything that was queued has been answered, or a negative errno value. */
 int serve(const struct server *server, int epoll);
 
-/*
- * Tell the broker, once, that what this worker was made of is out of date; or anything else in a
- * byte.
- */
+/* Tell the broker something: enum ipc_note. It ends a worker that says too much. */
 void serve_note(unsigned char note);
