@@ -357,7 +357,7 @@ assert_renewed(struct harness *h)
 	for (int i = 0; i < WAIT_SECONDS * 100; i++) {
 		assert_served(h);
 		h->worker = worker_of(h, geteuid());
-		if (h->worker != before &&
+		if (h->worker > 0 && h->worker != before &&
 		    (geteuid() != 0 || count_fds(h->worker) == h->worker_fds))
 			break;
 		sleep_ms(10);

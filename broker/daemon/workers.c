@@ -111,11 +111,14 @@ static int
 start(struct broker *b, const struct identity *identity, uid_t account, struct worker **ret_worker)
 {
 	int ends[N_CHANNELS] = {-1, -1, -1, -1}, r;
-	struct worker *w = b->workers;
+	/* Without a refuser nobody could be accepted: some room is never anybody else's. */
+	struct worker *w = b->workers,
+		      *end = b->workers + IPC_WORKERS_MAX -
+			     (identity->head.kind == IPC_REFUSER ? 0 : REFUSERS_ROOM);
 
-	while (w < b->workers + IPC_WORKERS_MAX && w->shown.state != IPC_WORKER_FREE)
+	while (w < end && w->shown.state != IPC_WORKER_FREE)
 		w++;
-	if (w == b->workers + IPC_WORKERS_MAX)
+	if (w == end)
 		return -EBUSY;
 	*w = (struct worker){
 		.shown = {.number = ++b->last_worker,
@@ -161,6 +164,9 @@ pass_to(struct broker *b, struct worker *w, const struct passing *passing)
 	if (r == 0) {
 		w->shown.passed++;
 		w->shown.open++;
+		/* Those of no account are counted by nobody else, and what ended would not fit. */
+		if (w->shown.passed % ENDED_AT_ONCE == 0)
+			(void)worker_open(w);
 	}
 	return r;
 }
@@ -263,11 +269,11 @@ workers_start_refuser(struct broker *b)
 }
 
 static void
-kill_worker(struct worker *w, const char *why)
+kill_worker(struct broker *b, struct worker *w, const char *why)
 {
 	warnx("worker %u (uid %u) is killed: %s", w->shown.number, w->shown.uid, why);
 	kill(w->shown.pid, SIGKILL);
-	w->shown.state = IPC_WORKER_FINISHING;
+	finish(b, w);
 	w->deadline = 0;
 }
 
@@ -311,7 +317,7 @@ workers_note(struct broker *b, uint32_t index)
 	w->notes_count += (unsigned)n;
 	if (w->notes_count > NOTES_PER_SECOND) {
 		close_fd(&w->notes);
-		kill_worker(w, "it sends more notes than any reason could make");
+		kill_worker(b, w, "it sends more notes than any reason could make");
 		return;
 	}
 	for (ssize_t i = 0; i < n; i++)
@@ -379,7 +385,7 @@ workers_tick(struct broker *b, int64_t now)
 		if (w->deadline > now)
 			wake_at(b, w->deadline);
 		else if (w->shown.state == IPC_WORKER_FINISHING)
-			kill_worker(w, "it did not finish in time");
+			kill_worker(b, w, "it did not finish in time");
 		else if (w->shown.state == IPC_WORKER_FAILED)
 			w->shown.state = IPC_WORKER_FREE;
 		else

@@ -306,7 +306,7 @@ serve_request(struct loop *loop, struct connection *c)
 	return send_answer(loop, c);
 }
 
-/* Take connections from the broker; at its end of file begin to finish. */
+/* Take a connection from the broker; at its end of file begin to finish. 1: there may be another. */
 static int
 serve_control(struct loop *loop)
 {
@@ -326,13 +326,13 @@ serve_control(struct loop *loop)
 		if (extra.n_fds != 1) {
 			/* No room for it: the client sees its connection end. */
 			close_client(loop, -1, false);
-			return 0;
+			return 1;
 		}
 		if (n <= (ssize_t)sizeof(what) || message[n - 1] != '\0')
 			return -EBADMSG;
 		memcpy(&what, message, sizeof(what));
 		connection_begin(loop, fd, &what, message + sizeof(what));
-		return 0;
+		return 1;
 	}
 	close(IPC_CONTROL);
 	loop->finishing = true;
@@ -405,6 +405,28 @@ serve_event(struct loop *loop, const struct epoll_event *event)
 		connection_end(loop, c);
 }
 
+/*
+ * Many at a turn: the broker can wait for room, and with it everybody, while each of the requests of
+ * those who are there may take long. 0 or a negative errno value.
+ */
+static int
+serve_arrivals(struct loop *loop)
+{
+	int r = 1;
+
+	for (int i = 0; i < SERVE_ARRIVALS && r > 0 && !loop->finishing; i++)
+		r = serve_control(loop);
+	return r < 0 ? r : 0;
+}
+
+/* Do so many share this worker that who comes has to be taken before they are served again? */
+static bool
+is_crowded(const struct loop *loop)
+{
+	return loop->server->setup->peer.kind != IPC_IDENTITY &&
+	       loop->n_connections + loop->n_refused >= SERVE_CROWD;
+}
+
 int
 serve_prepare(int *ret_epoll)
 {
@@ -437,14 +459,16 @@ serve(const struct server *server, int epoll)
 
 		/* One at a time: what it ends may be what would be next in a list. */
 		r = epoll_wait(loop.epoll, &event, 1, timeout);
-		if (r < 0 && errno != EINTR)
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
 			return -errno;
 		if (r > 0 && event.data.ptr) {
 			serve_event(&loop, &event);
+			if (is_crowded(&loop))
+				r = serve_arrivals(&loop);
 		} else if (r > 0) {
-			r = serve_control(&loop);
-			if (r < 0)
-				return r;
+			r = serve_arrivals(&loop);
 		} else if (r == 0 && loop.n_waiting == 0) {
 			loop.noted_idle = true;
 			serve_note(IPC_NOTE_IDLE);
@@ -454,6 +478,8 @@ serve(const struct server *server, int epoll)
 				loop.credit_ms *= 2;
 			serve_waiting(&loop);
 		}
+		if (r < 0)
+			return r;
 		if (loop.n_waiting > 0 && loop.in_flight + WIRE_ITEMS_MAX > SERVE_CREDIT)
 			drop_unread(&loop);
 	}

@@ -11,6 +11,8 @@ enum {
 	SERVE_REFUSED_MAX = 256,       /* that are only told no */
 	SERVE_REFUSED_PER_ACCOUNT = 4, /* of them, so that one cannot fill the refuser */
 	SERVE_SHARE = 64,              /* of an account, at the worker that those of `any` share */
+	SERVE_ARRIVALS = 32,           /* connections taken at a turn */
+	SERVE_CROWD = 3,               /* connections of others that make a turn of it */
 	SERVE_IDLE_MS = 60000,
 	/*
 	 * Descriptors that were sent and that no client has received yet. The kernel counts them per
