@@ -83,6 +83,20 @@ status_command(void)
 	return cli_format("fdbroker --socket %s status", socket);
 }
 
+/* Are ids here other ones than to the broker? */
+static bool
+has_other_ids(void)
+{
+	unsigned long first = 0, outside = 0, n = 0;
+	FILE *map = fopen("/proc/self/uid_map", "re");
+	bool same = map && fscanf(map, "%lu %lu %lu", &first, &outside, &n) == 3 && first == 0 &&
+		    outside == 0 && n == UINT32_MAX;
+
+	if (map)
+		fclose(map);
+	return map && !same;
+}
+
 static void
 explain_denied(const char *path, int flags)
 {
@@ -93,7 +107,11 @@ explain_denied(const char *path, int flags)
 	_cleanup_free_ char *path_word = cli_shell_word(path);
 	_cleanup_free_ char *status = status_command();
 
-	if (strcmp(cli_socket_path(), BROKER_SOCKET_DEFAULT) == 0)
+	if (has_other_ids())
+		cli_error("%s: the broker's policy does not allow it, or it is no regular file; "
+			  "'fdbroker whoami' shows what an administrator can ask",
+			  path);
+	else if (strcmp(cli_socket_path(), BROKER_SOCKET_DEFAULT) == 0)
 		cli_error("%s: the broker's policy does not allow it, or it is no regular file; "
 			  "an administrator can ask: fdbroker explain %s %s %s",
 			  path, who_word, verbs, path_word);
@@ -110,8 +128,9 @@ explain_no_broker(const char *what)
 	const char *socket = cli_socket_path();
 
 	if (strcmp(socket, BROKER_SOCKET_DEFAULT) == 0)
-		cli_error("%sno broker at %s; start it: systemctl start fdbroker.socket", what,
-			  socket);
+		cli_error("%sno broker at %s; start it: systemctl start fdbroker.socket "
+			  "(--server-uid says whom to trust beside root and you)",
+			  what, socket);
 	else
 		cli_error("%sno broker at %s; is fdbrokerd running with --socket %s, as root or "
 			  "as you? (--server-uid says whom else to trust)",

@@ -357,7 +357,7 @@ print_question(const struct me *me)
 		const char *key, *value;
 	} facts[] = {{"unit", me->unit}, {"label", me->label}};
 
-	if (me->n_rules == 0 || me->n_groups > GROUPS_ASKED)
+	if (me->n_groups > GROUPS_ASKED)
 		return;
 	for (size_t i = 0; i < me->n_groups; i++) {
 		_cleanup_free_ char *before = who;

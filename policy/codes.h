@@ -88,7 +88,7 @@
 	X(81, ERROR, SUBJECTS, "the rules say more than 1024 different things of this peer")       \
 	X(82, NOTE, REPLACED, "not read: %")                                                       \
 	X(83, WARNING, OVERFLOW, "% CAN NEVER MATCH")                                              \
-	X(84, NOTE, SUBUIDS, "these ids are counted as nobody's: %")                               \
+	X(84, NOTE, SUBUIDS, "of these ids some count as no owner's: %")                           \
 	X(85, ERROR, UNITS, "too many units are named for %")
 
 enum policy_code {

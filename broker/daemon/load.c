@@ -44,11 +44,9 @@ load_begin(struct broker *b)
 	struct load *load = &b->load;
 	int r;
 
-	if (load->pid > 0) {
-		load->again = true;
+	load->again = load->pid > 0;
+	if (load->again)
 		return;
-	}
-	load->again = false;
 	load->image = memfd_create("fdbroker-policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	load->messages = memfd_create("fdbroker-messages", MFD_CLOEXEC);
 	r = load->image < 0 || load->messages < 0 ? -errno : start_compiler(b);

@@ -125,7 +125,8 @@ start(struct broker *b, const struct identity *identity, uid_t account, struct w
 			  .kind = identity->head.kind,
 			  .uid = identity->head.uid,
 			  .gid = identity->head.gid,
-			  .account = account,
+			  .account = identity->head.kind == IPC_IDENTITY ? account
+									 : identity->head.uid,
 			  .generation = b->generation,
 			  .started = now_ms()},
 		.control = -1,

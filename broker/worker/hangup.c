@@ -55,13 +55,23 @@ is_empty(int fd)
 	return unread == UNREAD_NOTHING;
 }
 
-bool
-hangup(int fd, bool may_hold)
+void
+hangup_count(void)
 {
 	static const char ends[64];
 	static size_t untold;
 	ssize_t n;
 
+	untold++;
+	n = write(IPC_ENDED, ends, untold < sizeof(ends) ? untold : sizeof(ends));
+	/* Full: the broker has not counted for a while; it learns of the rest later. */
+	if (n > 0)
+		untold -= (size_t)n;
+}
+
+bool
+hangup(int fd, bool may_hold)
+{
 	if (may_hold) {
 		if (!is_empty(fd)) {
 			shutdown(fd, SHUT_WR); /* to the client it has ended */
@@ -72,10 +82,6 @@ hangup(int fd, bool may_hold)
 	close(fd);
 	if (may_hold)
 		armed_end();
-	untold++;
-	n = write(IPC_ENDED, ends, untold < sizeof(ends) ? untold : sizeof(ends));
-	/* Full: the broker has not counted for a while; it learns of the rest later. */
-	if (n > 0)
-		untold -= (size_t)n;
+	hangup_count();
 	return true;
 }

@@ -18,3 +18,6 @@ bool hangup_is_due(int fd);
  * it. False: it stays, and another worker should take over soon.
  */
 bool hangup(int fd, bool may_hold);
+
+/* Only that: of a connection that there was no descriptor for. */
+void hangup_count(void);

@@ -154,14 +154,14 @@ connection_begin(struct loop *loop, int fd, const struct ipc_connection *what, c
 	struct connection *c = connection_new(loop, fd, what, unit);
 
 	if (!c) {
-		close_client(loop, fd, true);
+		close_client(loop, fd, what->may_hold != 0);
 		return;
 	}
 	if (c->client.refusal)
 		make_room(loop, c->account);
 	event.data.ptr = c;
 	if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
-		close_client(loop, fd, true);
+		close_client(loop, fd, what->may_hold != 0);
 		free(c);
 		return;
 	}
@@ -325,7 +325,7 @@ serve_control(struct loop *loop)
 	if (n > 0) {
 		if (extra.n_fds != 1) {
 			/* No room for it: the client sees its connection end. */
-			close_client(loop, -1, false);
+			hangup_count();
 			return 1;
 		}
 		if (n <= (ssize_t)sizeof(what) || message[n - 1] != '\0')

@@ -11,6 +11,13 @@
 #include "broker/worker/name.h"
 #include "client-lib/channel.h"
 
+_Static_assert((int)IPC_UNIT_MAX == (int)POLICY_UNIT_MAX, "a unit fits into a message");
+_Static_assert(sizeof(struct ipc_setup) + sizeof(struct ipc_identity) +
+			       IPC_GROUPS_MAX * sizeof(gid_t) +
+			       POLICY_SUBJECTS_MAX * sizeof(uint32_t) <=
+		       IPC_SETUP_MAX,
+	       "an identity fits into a message");
+
 /* Take n elements of a vector off the message. */
 static int
 take(const char **at, size_t *left, void *ret, size_t element, size_t n, size_t max)

@@ -103,17 +103,17 @@ test_messages(void **state)
 	(void)state;
 	assert_string_equal(
 		c.messages,
-		"/etc/subuid:1:1: note[P084]: these ids are counted as nobody's: this is not "
+		"/etc/subuid:1:1: note[P084]: of these ids some count as no owner's: this is not "
 		"NAME:FIRST:COUNT\n"
 		"    1 | 7:1:x\\x1b[2J\n"
 		"      | ^~~~~~~~~~~~\n"
 		"      = help: the ids of this line count for themselves\n"
-		"/etc/subuid:2:1: note[P084]: these ids are counted as nobody's: there is no such "
+		"/etc/subuid:2:1: note[P084]: of these ids some count as no owner's: there is no such "
 		"user\n"
 		"    2 | no-such-user-x:100:10\n"
 		"      | ^~~~~~~~~~~~~~~~~~~~~\n"
 		"      = help: the ids of this line count for themselves; take the line out\n"
-		"/etc/subuid:4:1: note[P084]: these ids are counted as nobody's: another line has "
+		"/etc/subuid:4:1: note[P084]: of these ids some count as no owner's: another line has "
 		"these ids, or some of them\n"
 		"    4 | 8:101:1\n"
 		"      | ^~~~~~~\n"
