@@ -24,6 +24,7 @@ enum {
 	WORKERS_PER_IDENTITY = 4, /* one, and three more while that one does not take connections */
 	/* Of an account. One user can be thousands of uids and sets of groups. */
 	WORKERS_PER_ACCOUNT = 32,
+	REFUSERS_ROOM = 8, /* workers that only refusers can be, also those that hang */
 	CONNECTIONS_PER_ACCOUNT = 4096, /* at workers of its own */
 	FINISH_MS = 2000,               /* for a worker that was told to finish */
 	COMPILE_MS = 10000,

@@ -111,12 +111,13 @@ static int
 start(struct broker *b, const struct identity *identity, uid_t account, struct worker **ret_worker)
 {
 	int ends[N_CHANNELS] = {-1, -1, -1, -1}, r;
-	struct worker *w = b->workers;
+	/* Without a refuser nobody could be accepted: some room is never anybody else's. */
+	const int room = identity->head.kind == IPC_REFUSER ? 0 : REFUSERS_ROOM;
+	struct worker *w = b->workers, *end = w + IPC_WORKERS_MAX - room;
 
-	while (w < b->workers + IPC_WORKERS_MAX && w->shown.state != IPC_WORKER_FREE)
-		w++;
-	if (w == b->workers + IPC_WORKERS_MAX)
-		return -EBUSY;
+	while (w->shown.state != IPC_WORKER_FREE)
+		if (++w == end)
+			return -EBUSY;
 	*w = (struct worker){
 		.shown = {.number = ++b->last_worker,
 			  .kind = identity->head.kind,
@@ -159,8 +160,10 @@ pass_to(struct broker *b, struct worker *w, const struct passing *passing)
 	logger_tell(b, w, &passing->what);
 	r = channel_send(w->control, iov, 2, &passing->fd, 1, NULL, MSG_DONTWAIT);
 	if (r == 0) {
-		w->shown.passed++;
 		w->shown.open++;
+		/* Those of no account are counted by nobody else, and what ended would not fit. */
+		if (++w->shown.passed % ENDED_AT_ONCE == 0)
+			(void)worker_open(w);
 	}
 	return r;
 }
@@ -257,11 +260,11 @@ workers_start_refuser(struct broker *b)
 }
 
 static void
-kill_worker(struct worker *w, const char *why)
+kill_worker(struct broker *b, struct worker *w, const char *why)
 {
 	warnx("worker %u (uid %u) is killed: %s", w->shown.number, w->shown.uid, why);
 	kill(w->shown.pid, SIGKILL);
-	w->shown.state = IPC_WORKER_FINISHING;
+	finish(b, w);
 	w->deadline = 0;
 }
 
@@ -305,7 +308,7 @@ workers_note(struct broker *b, uint32_t index)
 	w->notes_count += (unsigned)n;
 	if (w->notes_count > NOTES_PER_SECOND) {
 		close_fd(&w->notes);
-		kill_worker(w, "it sends more notes than any reason could make");
+		kill_worker(b, w, "it sends more notes than any reason could make");
 		return;
 	}
 	for (ssize_t i = 0; i < n; i++)
@@ -373,7 +376,7 @@ workers_tick(struct broker *b, int64_t now)
 		if (w->deadline > now)
 			wake_at(b, w->deadline);
 		else if (w->shown.state == IPC_WORKER_FINISHING)
-			kill_worker(w, "it did not finish in time");
+			kill_worker(b, w, "it did not finish in time");
 		else if (w->shown.state == IPC_WORKER_FAILED)
 			w->shown.state = IPC_WORKER_FREE;
 		else
