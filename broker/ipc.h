@@ -115,7 +115,7 @@ enum {
 
 enum ipc_note {
 	IPC_NOTE_REPLACE = 'r', /* what this worker was made of is out of date */
-	IPC_NOTE_IDLE = 'i',    /* no connection for a while */
+	IPC_NOTE_IDLE = 'i',    /* no connection for a while, or no room for any: end it */
 	IPC_NOTE_LAYERS = 0x80, /* + set of layers: confined and ready */
 };
 

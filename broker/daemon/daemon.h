@@ -47,12 +47,7 @@ struct options {
 	uint32_t required;   /* layers */
 };
 
-enum helper {
-	HELPER_WORKER,
-	HELPER_COMPILE,
-	HELPER_LOG,
-	N_HELPERS,
-};
+enum helper { HELPER_WORKER, HELPER_COMPILE, HELPER_LOG, N_HELPERS };
 
 /* A connection on its way to a worker, which gets a descriptor of its own. */
 struct passing {
@@ -125,20 +120,17 @@ struct broker {
 	int log;
 	int64_t log_started;
 	uint64_t accepted, refused;
-	struct passing passing;        /* its fd is -1, or waits for room at the refuser */
+	struct passing passing; /* its fd is -1, or waits for room at the refuser */
+	int64_t passing_since;
 	uint32_t last_worker, running; /* number of the newest worker; how many there are */
-	struct worker *refuser;        /* NULL: one is about to be started */
+	struct worker *refuser;        /* NULL: one is started at refuser_at */
+	int64_t refuser_at;
 	struct worker workers[IPC_WORKERS_MAX];
 	struct identity identities[IPC_WORKERS_MAX]; /* of the workers, apart: they are large */
 };
 
 /* What epoll tells of: the kind above, the number of the worker below. */
-enum event_kind {
-	EVENT_SIGNALS = 1,
-	EVENT_LISTENER,
-	EVENT_ADMIN,
-	EVENT_NOTES,
-};
+enum event_kind { EVENT_SIGNALS = 1, EVENT_LISTENER, EVENT_ADMIN, EVENT_NOTES };
 #define EVENT(kind, index) ((uint64_t)(kind) << 32 | (uint32_t)(index))
 
 /* Close and forget; takes -1. */

@@ -220,6 +220,7 @@ accept_one(struct broker *b, int fd)
 	int error;
 
 	passing->fd = fd;
+	b->passing_since = now_ms();
 	passing->what = (struct ipc_connection){
 		.number = ++b->accepted,
 		.generation = b->generation,

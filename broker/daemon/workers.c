@@ -27,7 +27,7 @@ finish(struct broker *b, struct worker *w)
 	close_fd(&w->control);
 	if (w == b->refuser) {
 		b->refuser = NULL;
-		wake_at(b, 0); /* for the next one */
+		wake_at(b, b->refuser_at);
 	}
 }
 
@@ -112,14 +112,12 @@ start(struct broker *b, const struct identity *identity, uid_t account, struct w
 {
 	int ends[N_CHANNELS] = {-1, -1, -1, -1}, r;
 	/* Without a refuser nobody could be accepted: some room is never anybody else's. */
-	struct worker *w = b->workers,
-		      *end = b->workers + IPC_WORKERS_MAX -
-			     (identity->head.kind == IPC_REFUSER ? 0 : REFUSERS_ROOM);
+	const int room = identity->head.kind == IPC_REFUSER ? 0 : REFUSERS_ROOM;
+	struct worker *w = b->workers, *end = w + IPC_WORKERS_MAX - room;
 
-	while (w < end && w->shown.state != IPC_WORKER_FREE)
-		w++;
-	if (w == end)
-		return -EBUSY;
+	while (w->shown.state != IPC_WORKER_FREE)
+		if (++w == end)
+			return -EBUSY;
 	*w = (struct worker){
 		.shown = {.number = ++b->last_worker,
 			  .kind = identity->head.kind,
@@ -163,10 +161,9 @@ pass_to(struct broker *b, struct worker *w, const struct passing *passing)
 	logger_tell(b, w, &passing->what);
 	r = channel_send(w->control, iov, 2, &passing->fd, 1, NULL, MSG_DONTWAIT);
 	if (r == 0) {
-		w->shown.passed++;
 		w->shown.open++;
 		/* Those of no account are counted by nobody else, and what ended would not fit. */
-		if (w->shown.passed % ENDED_AT_ONCE == 0)
+		if (++w->shown.passed % ENDED_AT_ONCE == 0)
 			(void)worker_open(w);
 	}
 	return r;
@@ -217,7 +214,8 @@ pass_on(struct broker *b, const struct identity *identity, const struct passing 
 			continue;
 		if (w->shown.state == IPC_WORKER_FAILED)
 			return -EBUSY;
-		n++;
+		/* What clients can make hang is not counted where it would be counted for all. */
+		n += w->shown.state != IPC_WORKER_FINISHING || identity->head.kind == IPC_IDENTITY;
 		if (w->shown.state == IPC_WORKER_FINISHING)
 			continue;
 		r = pass_to(b, w, passing);
@@ -253,10 +251,9 @@ workers_refuse(struct broker *b, const struct passing *passing)
 {
 	if (!b->refuser || pass_to(b, b->refuser, passing) == 0)
 		return b->refuser != NULL;
-	/* Full: if it hangs, another one takes over. */
-	if (b->refuser->deadline == 0)
-		b->refuser->deadline = now_ms() + FINISH_MS;
-	wake_at(b, b->refuser->deadline);
+	/* Full for so long: it hangs, and another one takes over. */
+	if (now_ms() - b->passing_since > FINISH_MS)
+		finish(b, b->refuser);
 	return false;
 }
 
@@ -354,7 +351,8 @@ workers_reap(struct broker *b, pid_t pid, int status)
 	wake_at(b, w->deadline);
 	if (w == b->refuser) {
 		b->refuser = NULL;
-		wake_at(b, w->shown.started + RESTART_MS);
+		b->refuser_at = w->shown.started + RESTART_MS;
+		wake_at(b, b->refuser_at);
 	}
 	return true;
 }
@@ -392,6 +390,8 @@ workers_tick(struct broker *b, int64_t now)
 		else
 			replace(b, w);
 	}
-	if (!b->refuser && !b->stopping && workers_start_refuser(b) < 0)
-		wake_at(b, now + RESTART_MS);
+	if (!b->refuser && !b->stopping && b->refuser_at <= now && workers_start_refuser(b) < 0)
+		b->refuser_at = now + RESTART_MS;
+	if (!b->refuser && !b->stopping)
+		wake_at(b, b->refuser_at);
 }

@@ -109,12 +109,6 @@ limit(int resource, rlim_t value)
 	return setrlimit(resource, &limit) < 0 ? -errno : 0;
 }
 
-/*
- * Far more than a worker opens: the kernel measures by the same limit how many descriptors all
- * workers together may have on their way (unix(7), ETOOMANYREFS).
- */
-enum { FILES_MAX = 65536 };
-
 static int
 set_limits(const struct confinement *c)
 {
@@ -123,7 +117,7 @@ set_limits(const struct confinement *c)
 	if (r == 0)
 		r = limit(RLIMIT_CORE, 0);
 	if (r == 0)
-		r = limit(RLIMIT_NOFILE, FILES_MAX);
+		r = limit(RLIMIT_NOFILE, CONFINE_FILES_MAX);
 	if (r == 0 && !FILTER_SANITIZED)
 		r = limit(RLIMIT_AS, c->memory);
 	return r;

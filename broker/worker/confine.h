@@ -12,6 +12,12 @@
 
 #include "broker/worker/tree.h"
 
+/*
+ * Far more than a worker opens: the kernel measures by the same limit how many descriptors all
+ * workers together may have on their way (unix(7), ETOOMANYREFS).
+ */
+enum { CONFINE_FILES_MAX = 65536 };
+
 struct confinement {
 	const struct trees *trees;
 	uint32_t required; /* layers */

@@ -49,6 +49,7 @@ main(int argc, char **argv)
 	struct confinement confinement;
 	struct server server = {.setup = &setup, .trees = &trees};
 	uint32_t layers = 0;
+	long files;
 	int epoll = -1, r;
 
 	(void)argv;
@@ -87,6 +88,9 @@ main(int argc, char **argv)
 		.n_groups = setup.peer.n_groups,
 		.memory = (setup.image ? policy_image_size(setup.image) : 0) + (64u << 20),
 	};
+	/* No more than that will be left of them. */
+	files = sysconf(_SC_OPEN_MAX);
+	files = files > 0 && files < CONFINE_FILES_MAX ? files : CONFINE_FILES_MAX;
 	r = confine(&confinement, &layers);
 	if (r == -ENOTSUP)
 		name_missing(setup.head.required & ~layers);
@@ -97,5 +101,5 @@ main(int argc, char **argv)
 	if (!FILTER_SANITIZED)
 		close(STDERR_FILENO);
 	serve_note((unsigned char)(IPC_NOTE_LAYERS | layers));
-	_exit(serve(&server, epoll) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+	_exit(serve(&server, epoll, (size_t)files / 2) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }

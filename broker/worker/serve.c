@@ -42,6 +42,8 @@ struct loop {
 	int credit_ms; /* until the next look for credit */
 	size_t n_connections;
 	size_t n_refused;
+	size_t n_kept; /* that hold descriptors, and so are not closed */
+	size_t kept_max;
 	struct connection *newest;
 };
 
@@ -64,8 +66,12 @@ replace_me(struct loop *loop)
 static void
 close_client(struct loop *loop, int fd, bool may_hold)
 {
-	if (!hangup(fd, may_hold))
-		replace_me(loop);
+	if (hangup(fd, may_hold))
+		return;
+	replace_me(loop);
+	/* Before there is no descriptor left: a connection that finds none is destroyed. */
+	if (++loop->n_kept == loop->kept_max)
+		serve_note(IPC_NOTE_IDLE);
 }
 
 static void
@@ -446,9 +452,9 @@ serve_prepare(int *ret_epoll)
 }
 
 int
-serve(const struct server *server, int epoll)
+serve(const struct server *server, int epoll, size_t kept_max)
 {
-	struct loop loop = {.server = server, .epoll = epoll};
+	struct loop loop = {.server = server, .epoll = epoll, .kept_max = kept_max};
 	struct epoll_event event;
 	int r;
 

@@ -28,8 +28,11 @@ enum {
 /* Before confinement: what serve() waits with. */
 int serve_prepare(int *ret_epoll);
 
-/* Returns 0 when everything that was queued has been answered, or a negative errno value. */
-int serve(const struct server *server, int epoll);
+/*
+ * Returns 0 when everything that was queued has been answered, or a negative errno value. kept_max:
+ * connections that may stay open because they hold descriptors, before it asks to be ended.
+ */
+int serve(const struct server *server, int epoll, size_t kept_max);
 
 /* Tell the broker something: enum ipc_note. It ends a worker that says too much. */
 void serve_note(unsigned char note);
