@@ -134,6 +134,25 @@ struct handed {
 	struct ucred owner;
 };
 
+/* Who the broker says that we are: 0, or an errno value. */
+static int
+ask_who(int socket, const struct ucred *credentials)
+{
+	char message[WIRE_REQUEST_HEAD];
+	struct reply reply;
+	int r = raw_send(socket, &(struct raw){.bytes = message,
+					       .size = wire_encode_whoami(message, 4999, 0),
+					       .credentials = credentials});
+
+	if (r < 0)
+		return ASK_KERNEL - r;
+	raw_receive(socket, 0, &reply);
+	reply_drop(&reply);
+	return reply.size < (ssize_t)sizeof(reply.head) || reply.head.id != 4999
+		       ? ASK_ODD
+		       : reply.head.status;
+}
+
 /* What whoever else holds the connection can try. */
 static int
 misuse(void *context)
@@ -158,6 +177,9 @@ misuse(void *context)
 	if (ask(&broker, handed->socket, &with_pid, "a") !=
 	    (getuid() == handed->owner.uid ? EACCES : ASK_KERNEL + EPERM))
 		return 6;
+	/* Nor is it told whose it is, and what that one may. */
+	if (ask_who(handed->socket, NULL) != EACCES || ask_who(handed->socket, &self) != EACCES)
+		return 7;
 	return 0;
 }
 
@@ -169,6 +191,7 @@ hand_to(const struct ids *ids)
 
 	handed.owner = maker.credentials;
 	assert_still_served(handed.socket, &maker, "a");
+	assert_int_equal(ask_who(handed.socket, &maker.credentials), 0);
 	assert_int_equal(act_as(ids, misuse, &handed), 0);
 	assert_still_served(handed.socket, &maker, "a");
 	maker_end(&maker);

@@ -229,6 +229,29 @@ test_queued_before_the_broker(void **state)
 	assert_served(&broker);
 }
 
+/* The options are on that listener too: they hold for whoever connects, accepted or not. */
+static void
+test_queued_at_given(void **state)
+{
+	const struct ucred forged = {.pid = 1}, self = {.pid = getpid()};
+	int socket;
+
+	(void)state;
+	if (needs_root())
+		return;
+	freeze_broker();
+	socket = raw_connect(&broker);
+	assert_int_equal(send_request(socket, "root", &self, &socket), kernel_refuses ? -EPERM : 0);
+	thaw_broker();
+	if (kernel_refuses) {
+		assert_int_equal(ask(&broker, socket, &forged, "root"), EACCES);
+		assert_int_equal(ask(&broker, socket, &self, "root"), ASK_GRANTED);
+	} else {
+		assert_ended(socket);
+	}
+	close(socket);
+}
+
 /* How the socket came about makes no difference for those who come later. */
 static void
 test_end_of_given(void **state)
@@ -277,6 +300,7 @@ main(void)
 		cmocka_unit_test(harness_test_end),
 		cmocka_unit_test(test_given_socket),
 		cmocka_unit_test(test_queued_before_the_broker),
+		cmocka_unit_test(test_queued_at_given),
 		cmocka_unit_test(test_end_of_given),
 		cmocka_unit_test(test_given_socket_on_an_old_kernel),
 		cmocka_unit_test(test_queued_before_the_broker),
