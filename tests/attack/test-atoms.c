@@ -119,11 +119,13 @@ test_who_shares_a_worker(void **state)
 	assert_workers((struct ids){uid, uid, 2, {G, H}}, "group", ++n);
 	assert_workers((struct ids){uid, uid, 2, {H, G}}, "group", n);
 	assert_workers((struct ids){uid, G, 1, {G}}, "group", ++n);
+	/* As many of them, of the same rules. */
+	assert_workers((struct ids){uid, uid, 2, {G, H + 1}}, "group", ++n);
 	assert_int_equal(workers_of(&broker, uid, before, 8), n);
 	for (size_t i = 0; i < n; i++) {
 		for (size_t j = 0; j < i; j++)
 			assert_int_not_equal(before[i].pid, before[j].pid);
-		assert_int_equal(before[i].connections, i == 2 ? 2 : 4);
+		assert_int_equal(before[i].connections, i >= 2 ? 2 : 4);
 	}
 	/* Another uid, of the very same groups. */
 	assert_workers((struct ids){C, uid, 1, {G}}, "group", 1);

@@ -56,10 +56,28 @@ forge_each_field(int socket, struct ucred honest, int expected)
 	}
 }
 
+/* Requests of a connection of this process that were refused as a whole, as the log has them. */
+static unsigned
+count_records(pid_t pid)
+{
+	FILE *log = fopen(broker.log, "re");
+	char line[4096], peer[32];
+	unsigned n = 0;
+
+	assert_non_null(log);
+	snprintf(peer, sizeof(peer), " pid=%d ", pid);
+	while (fgets(line, sizeof(line), log))
+		n += strstr(line, "fdbroker: denied uid=0 gid=0 ") && strstr(line, peer) &&
+		     strstr(line, " error=EACCES ") && strstr(line, " path=\"\"\n");
+	fclose(log);
+	return n;
+}
+
 static void
 test_each_field_forged_by_root(void **state)
 {
 	struct ucred self = {.pid = getpid()};
+	unsigned before = count_records(self.pid);
 	int socket;
 
 	(void)state;
@@ -67,6 +85,10 @@ test_each_field_forged_by_root(void **state)
 		return;
 	socket = raw_connect(&broker);
 	forge_each_field(socket, self, EACCES);
+	/* Each is on record, as the connection's. */
+	for (int i = 0; i < WAIT_SECONDS * 100 && count_records(self.pid) < before + 21; i++)
+		sleep_ms(10);
+	assert_int_equal(count_records(self.pid), before + 21);
 	assert_int_equal(ask(&broker, socket, &self, "root"), ASK_GRANTED);
 	assert_int_equal(ask(&broker, socket, NULL, "root"), ASK_GRANTED);
 	close(socket);

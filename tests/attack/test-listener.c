@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/pidfd.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "broker/ipc.h"
 #include "broker/sys.h"
 #include "tests/people.h"
 
@@ -129,6 +131,96 @@ test_queued_forgeries(void **state)
 		assert_int_equal(receive_answer(socket), ASK_GRANTED);
 		close(socket);
 		maker_end(&maker);
+	}
+	assert_undisturbed(&broker);
+}
+
+/* --- a refuser that takes no more ------------------------------------------------------------- */
+
+/* The child of the broker with this command line, or 0. */
+static pid_t
+helper_of(const char *wanted)
+{
+	char path[64], line[64];
+	pid_t pid, found = 0;
+	FILE *children, *command;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", broker.pid, broker.pid);
+	children = fopen(path, "re");
+	assert_non_null(children);
+	while (found == 0 && fscanf(children, "%d", &pid) == 1) {
+		snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+		command = fopen(path, "re");
+		if (!command)
+			continue;
+		if (fgets(line, sizeof(line), command) && strcmp(line, wanted) == 0)
+			found = pid;
+		fclose(command);
+	}
+	fclose(children);
+	return found;
+}
+
+/* What has to be refused is kept until the refuser has room: the broker itself closes none. */
+static void
+test_refuser_without_room(void **state)
+{
+	const struct ids last = {.uid = 400000, .gid = A};
+	const struct ucred self = {.pid = getpid(), .uid = last.uid, .gid = last.gid};
+	pid_t refuser = helper_of("fdbroker-worker: refuser");
+	static int many[1000];
+	unsigned long refused, now;
+	int fd, r;
+
+	(void)state;
+	if (needs_root())
+		return;
+	assert_int_not_equal(refuser, 0);
+	assert_return_code(kill(refuser, SIGSTOP), errno);
+	for (size_t i = 0; i < ELEMENTS(many); i++)
+		many[i] = connect_as(&broker, &(struct ids){.uid = 500000 + (uid_t)i, .gid = A});
+	fd = connect_as(&broker, &last);
+	/* It has taken as many as it can. */
+	now = status_number(&broker, "accepted");
+	do {
+		refused = now;
+		sleep_ms(50);
+		now = status_number(&broker, "accepted");
+	} while (now != refused);
+	r = now < ELEMENTS(many) ? 0 : 1;
+	(void)kill(refuser, SIGCONT);
+	assert_int_equal(r, 0);
+	assert_int_equal(ask(&broker, fd, &self, "a"), EACCES);
+	close(fd);
+	for (size_t i = 0; i < ELEMENTS(many); i++)
+		close(many[i]);
+	assert_undisturbed(&broker);
+}
+
+/* --- what the broker would have to destroy ---------------------------------------------------- */
+
+/* Nothing goes up a control socket: what a worker sent could hold up the broker when it closes. */
+static void
+test_control_is_one_way(void **state)
+{
+	const char *const helpers[] = {"fdbroker-worker: refuser", "fdbroker-worker: uid 0"};
+
+	(void)state;
+	if (needs_root())
+		return;
+	for (size_t i = 0; i < ELEMENTS(helpers); i++) {
+		int pidfd = pidfd_open(helper_of(helpers[i]), 0), fd;
+
+		assert_return_code(pidfd, errno);
+		fd = pidfd_getfd(pidfd, IPC_CONTROL, 0);
+		assert_return_code(fd, errno);
+		assert_int_equal(raw_send_bytes(fd, "x", 1), -EPIPE);
+		assert_int_equal(
+			raw_send(fd,
+				 &(struct raw){.bytes = "x", .size = 1, .fds = &pidfd, .n_fds = 1}),
+			-EPIPE);
+		close(fd);
+		close(pidfd);
 	}
 	assert_undisturbed(&broker);
 }
@@ -297,6 +389,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_queued_connections),
 		cmocka_unit_test(test_queued_forgeries),
+		cmocka_unit_test(test_refuser_without_room),
+		cmocka_unit_test(test_control_is_one_way),
 		cmocka_unit_test(harness_test_end),
 		cmocka_unit_test(test_given_socket),
 		cmocka_unit_test(test_queued_before_the_broker),
