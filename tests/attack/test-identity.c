@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "client-lib/fdbroker.h"
 #include "tests/people.h"
 
 enum {
@@ -25,6 +26,7 @@ static const char rules[] = "allow user:61001 read @/who/a\n"
 			    "allow user:0 read @/who/root\n"
 			    "allow group:61010 read @/who/g\n";
 static const char *const files[] = {"a", "b", "root", "g", NULL};
+static char b_path[128];
 
 /* The connection is as good as it was, for the one who made it. */
 static void
@@ -155,25 +157,6 @@ struct handed {
 	int socket;
 	struct ucred owner;
 };
-
-/* Who the broker says that we are: 0, or an errno value. */
-static int
-ask_who(int socket, const struct ucred *credentials)
-{
-	char message[WIRE_REQUEST_HEAD];
-	struct reply reply;
-	int r = raw_send(socket, &(struct raw){.bytes = message,
-					       .size = wire_encode_whoami(message, 4999, 0),
-					       .credentials = credentials});
-
-	if (r < 0)
-		return ASK_KERNEL - r;
-	raw_receive(socket, 0, &reply);
-	reply_drop(&reply);
-	return reply.size < (ssize_t)sizeof(reply.head) || reply.head.id != 4999
-		       ? ASK_ODD
-		       : reply.head.status;
-}
 
 /* What whoever else holds the connection can try. */
 static int
@@ -411,6 +394,34 @@ change_gid(void *context)
 		       : 8;
 }
 
+/* The library says the effective ids, which are the connection's; without it the kernel says the real. */
+static int
+use_library(void *context)
+{
+	int socket, fd;
+
+	(void)context;
+	if (setgroups(0, NULL) < 0 || setresgid(A, B, B) < 0 || setresuid(A, B, B) < 0 ||
+	    setenv("FDBROKER_SOCKET", broker.socket, 1) < 0)
+		return 1;
+	socket = raw_try_connect(&broker);
+	if (ask(&broker, socket, NULL, "b") != EACCES)
+		return 2;
+	fd = broker_open(b_path, O_RDONLY);
+	return fd >= 0 ? 0 : 3;
+}
+
+static void
+test_library_says_effective_ids(void **state)
+{
+	(void)state;
+	if (needs_root())
+		return;
+	snprintf(b_path, sizeof(b_path), "%s/who/b", broker.directory);
+	assert_int_equal(act_as(NULL, use_library, NULL), 0);
+	assert_undisturbed(&broker);
+}
+
 static void
 test_kept_across_setuid(void **state)
 {
@@ -505,6 +516,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_handed_to_the_same_uid),
 		cmocka_unit_test(test_inherited_over_fork),
 		cmocka_unit_test(test_kept_across_exec),
+		cmocka_unit_test(test_library_says_effective_ids),
 		cmocka_unit_test(test_kept_across_setuid),
 		cmocka_unit_test(test_kept_across_setgid),
 		cmocka_unit_test(test_groups_changed_after_connect),

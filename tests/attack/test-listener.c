@@ -225,6 +225,28 @@ test_control_is_one_way(void **state)
 	assert_undisturbed(&broker);
 }
 
+/* A worker that lies about how many connections have ended: none is below none. */
+static void
+test_ends_that_never_were(void **state)
+{
+	static const char ends[1000];
+	int pidfd, fd;
+
+	(void)state;
+	if (needs_root())
+		return;
+	pidfd = pidfd_open(helper_of("fdbroker-worker: uid 0"), 0);
+	assert_return_code(pidfd, errno);
+	fd = pidfd_getfd(pidfd, IPC_ENDED, 0);
+	assert_return_code(fd, errno);
+	assert_int_equal(write(fd, ends, sizeof(ends)), sizeof(ends));
+	close(fd);
+	close(pidfd);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(ask_as(&broker, &(struct ids){}, "root"), ASK_GRANTED);
+	assert_undisturbed(&broker);
+}
+
 /* --- connections from before the broker ----------------------------------------------------- */
 
 enum {
@@ -391,6 +413,7 @@ main(void)
 		cmocka_unit_test(test_queued_forgeries),
 		cmocka_unit_test(test_refuser_without_room),
 		cmocka_unit_test(test_control_is_one_way),
+		cmocka_unit_test(test_ends_that_never_were),
 		cmocka_unit_test(harness_test_end),
 		cmocka_unit_test(test_given_socket),
 		cmocka_unit_test(test_queued_before_the_broker),

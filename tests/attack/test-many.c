@@ -130,6 +130,7 @@ struct crowd {
 	int answer_grouped;   /* with too many groups, once all have asked; teams */
 	int answer_again;     /* once some connections were closed */
 	double again_ms;
+	unsigned served_again; /* then so many more, before there is EBUSY again */
 };
 
 static const struct crowd the_range = {.first = FIRST, .users = USERS, .connections = USERS},
@@ -201,6 +202,10 @@ close_some(void)
 		sleep_ms(1);
 	} while (crowd->answer_again == EBUSY && seconds_now() - start < WAIT_SECONDS);
 	crowd->again_ms = (seconds_now() - start) * 1000;
+	/* All ends have been told by then. */
+	sleep_ms(200);
+	for (unsigned i = 0; i < CLOSED * 2; i++)
+		crowd->served_again += ask_as_number(i, &sockets[i % CLOSED]) == 0;
 	crowd->again = true;
 }
 
@@ -492,6 +497,8 @@ test_one_user_many_connections(void **state)
 	}
 	printf("# served again %.1f ms after some were closed\n", crowd->again_ms);
 	assert_int_equal(crowd->answer_again, 0);
+	/* As many as were closed, and not more. */
+	assert_int_equal(crowd->served_again, CLOSED);
 	crowd_end();
 	stop_broker();
 }
