@@ -94,6 +94,24 @@ ask(const struct harness *h, int socket, const struct ucred *credentials, const 
 	return r;
 }
 
+int
+ask_who(int socket, const struct ucred *credentials)
+{
+	char message[WIRE_REQUEST_HEAD];
+	struct reply reply;
+	int r = raw_send(socket, &(struct raw){.bytes = message,
+					       .size = wire_encode_whoami(message, 4999, 0),
+					       .credentials = credentials});
+
+	if (r < 0)
+		return ASK_KERNEL - r;
+	raw_receive(socket, 0, &reply);
+	reply_drop(&reply);
+	return reply.size < (ssize_t)sizeof(reply.head) || reply.head.id != 4999
+		       ? ASK_ODD
+		       : reply.head.status;
+}
+
 struct question {
 	const struct harness *h;
 	const char *name;

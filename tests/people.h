@@ -35,7 +35,10 @@ int act_as(const struct ids *ids, act_fn *act, void *context);
 /* Ask for who/NAME. credentials: NULL for those that the kernel gives. An enum asked. */
 int ask(const struct harness *h, int socket, const struct ucred *credentials, const char *name);
 
-/* The same on a connection of its own, by a process with these ids. */
+/* Ask who one is: 0, or what ask() gives for no answer. */
+int ask_who(int socket, const struct ucred *credentials);
+
+/* The same as ask() on a connection of its own, by a process with these ids. */
 int ask_as(const struct harness *h, const struct ids *ids, const char *name);
 
 /* A connection of a process with these ids: the caller holds it, and ret_maker lives until told. */

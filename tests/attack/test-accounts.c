@@ -88,6 +88,11 @@ test_workers_of_a_range(void **state)
 	ask_as_each(FIRST, MANY, sockets, told);
 	assert_int_equal(count(told, MANY, ASK_GRANTED), WORKERS - 1);
 	assert_int_equal(count(told, MANY, EBUSY), MANY - WORKERS + 1);
+	/* Nor are those told who they are that are one too many. */
+	assert_int_equal(ask_who(sockets[0], &(struct ucred){getpid(), FIRST, 61001}), 0);
+	assert_int_equal(
+		ask_who(sockets[MANY - 1], &(struct ucred){getpid(), FIRST + MANY - 1, 61001}),
+		EBUSY);
 	/* First come, first served. */
 	assert_int_equal(count(told, WORKERS - 1, ASK_GRANTED), WORKERS - 1);
 	assert_int_equal(count_workers(&broker), before + WORKERS);

@@ -5,6 +5,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -184,6 +186,30 @@ test_descriptors_between_requests(void **state)
 	close(socket);
 	assert_no_trace();
 	assert_int_equal(count_fds(0), own);
+}
+
+/* The worker hears first that the client left an answer unread, and looks nevertheless. */
+static void
+test_descriptors_and_an_answer_unread(void **state)
+{
+	struct pollfd answer = {.events = POLLIN};
+	const int other = STDERR_FILENO; /* with its own in it the socket would not be closed */
+	int socket;
+
+	(void)state;
+	if (needs_root())
+		return;
+	socket = raw_connect(&broker);
+	assert_int_equal(raw_send_bytes(socket, request, request_size), 0);
+	answer.fd = socket;
+	assert_int_equal(poll(&answer, 1, WAIT_SECONDS * 1000), 1);
+	assert_return_code(kill(broker.worker, SIGSTOP), errno);
+	(void)raw_send(
+		socket,
+		&(struct raw){.bytes = request, .size = request_size, .fds = &other, .n_fds = 1});
+	close(socket);
+	assert_return_code(kill(broker.worker, SIGCONT), errno);
+	assert_no_trace();
 }
 
 /* --- credentials --------------------------------------------------------------------------------
@@ -416,6 +442,7 @@ main(void)
 		cmocka_unit_test(test_library_without_room),
 		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_as_on_an_old_kernel),
+		cmocka_unit_test(test_descriptors_and_an_answer_unread),
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_descriptors_between_requests),
 		cmocka_unit_test(test_end),

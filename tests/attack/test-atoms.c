@@ -119,11 +119,13 @@ test_who_shares_a_worker(void **state)
 	assert_workers((struct ids){uid, uid, 2, {G, H}}, "group", ++n);
 	assert_workers((struct ids){uid, uid, 2, {H, G}}, "group", n);
 	assert_workers((struct ids){uid, G, 1, {G}}, "group", ++n);
+	/* As many of them, of the same rules. */
+	assert_workers((struct ids){uid, uid, 2, {G, H + 1}}, "group", ++n);
 	assert_int_equal(workers_of(&broker, uid, before, 8), n);
 	for (size_t i = 0; i < n; i++) {
 		for (size_t j = 0; j < i; j++)
 			assert_int_not_equal(before[i].pid, before[j].pid);
-		assert_int_equal(before[i].connections, i == 2 ? 2 : 4);
+		assert_int_equal(before[i].connections, i >= 2 ? 2 : 4);
 	}
 	/* Another uid, of the very same groups. */
 	assert_workers((struct ids){C, uid, 1, {G}}, "group", 1);
@@ -150,6 +152,7 @@ test_who_shares_a_worker(void **state)
 struct crowd {
 	uid_t uid;
 	size_t n;
+	const char *name;
 	bool for_ever;
 };
 
@@ -170,7 +173,7 @@ ask_with_groups(void *context)
 	do {
 		int fd = raw_try_connect(&broker);
 
-		r = fd < 0 ? ASK_KERNEL - fd : ask(&broker, fd, NULL, "group");
+		r = fd < 0 ? ASK_KERNEL - fd : ask(&broker, fd, NULL, crowd->name);
 		close(fd);
 	} while (crowd->for_ever && r == EACCES);
 	return r;
@@ -194,10 +197,13 @@ test_number_of_groups(void **state)
 	(void)state;
 	if (needs_root())
 		return;
-	for (size_t i = 0; i < ELEMENTS(counts); i++)
-		assert_int_equal(
-			act_as(NULL, ask_with_groups, &(struct crowd){.uid = B, .n = counts[i].n}),
-			counts[i].result);
+	/* Who has too many has no part of the rules either that name no group. */
+	for (size_t i = 0; i < 2 * ELEMENTS(counts); i++)
+		assert_int_equal(act_as(NULL, ask_with_groups,
+					&(struct crowd){.uid = B,
+							.n = counts[i / 2].n,
+							.name = i % 2 ? "any" : "group"}),
+				 counts[i / 2].result);
 	assert_undisturbed(&broker);
 }
 
@@ -288,8 +294,10 @@ test_latency_beside_many_groups(void **state)
 	for (int round = 0; round < 3 && !kept; round++) {
 		alone = median_of("alone");
 		refused = status_number(&broker, "refused");
-		pid = act_begin(NULL, ask_with_groups,
-				&(struct crowd){.uid = B, .n = GROUPS_KERNEL, .for_ever = true});
+		pid = act_begin(
+			NULL, ask_with_groups,
+			&(struct crowd){
+				.uid = B, .n = GROUPS_KERNEL, .name = "group", .for_ever = true});
 		for (int i = 0; status_number(&broker, "refused") < refused + 100; i++) {
 			assert_true(i < WAIT_SECONDS * 100);
 			sleep_ms(10);

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "client-lib/fdbroker.h"
 #include "tests/people.h"
 
 enum {
@@ -25,6 +26,7 @@ static const char rules[] = "allow user:61001 read @/who/a\n"
 			    "allow user:0 read @/who/root\n"
 			    "allow group:61010 read @/who/g\n";
 static const char *const files[] = {"a", "b", "root", "g", NULL};
+static char b_path[128];
 
 /* The connection is as good as it was, for the one who made it. */
 static void
@@ -56,10 +58,28 @@ forge_each_field(int socket, struct ucred honest, int expected)
 	}
 }
 
+/* Requests of a connection of this process that were refused as a whole, as the log has them. */
+static unsigned
+count_records(pid_t pid)
+{
+	FILE *log = fopen(broker.log, "re");
+	char line[4096], peer[32];
+	unsigned n = 0;
+
+	assert_non_null(log);
+	snprintf(peer, sizeof(peer), " pid=%d ", pid);
+	while (fgets(line, sizeof(line), log))
+		n += strstr(line, "fdbroker: denied uid=0 gid=0 ") && strstr(line, peer) &&
+		     strstr(line, " error=EACCES ") && strstr(line, " path=\"\"\n");
+	fclose(log);
+	return n;
+}
+
 static void
 test_each_field_forged_by_root(void **state)
 {
 	struct ucred self = {.pid = getpid()};
+	unsigned before = count_records(self.pid);
 	int socket;
 
 	(void)state;
@@ -67,6 +87,10 @@ test_each_field_forged_by_root(void **state)
 		return;
 	socket = raw_connect(&broker);
 	forge_each_field(socket, self, EACCES);
+	/* Each is on record, as the connection's. */
+	for (int i = 0; i < WAIT_SECONDS * 100 && count_records(self.pid) < before + 21; i++)
+		sleep_ms(10);
+	assert_int_equal(count_records(self.pid), before + 21);
 	assert_int_equal(ask(&broker, socket, &self, "root"), ASK_GRANTED);
 	assert_int_equal(ask(&broker, socket, NULL, "root"), ASK_GRANTED);
 	close(socket);
@@ -158,6 +182,9 @@ misuse(void *context)
 	if (ask(&broker, handed->socket, &with_pid, "a") !=
 	    (getuid() == handed->owner.uid ? EACCES : ASK_KERNEL + EPERM))
 		return 6;
+	/* Nor is it told whose it is, and what that one may. */
+	if (ask_who(handed->socket, NULL) != EACCES || ask_who(handed->socket, &self) != EACCES)
+		return 7;
 	return 0;
 }
 
@@ -169,6 +196,7 @@ hand_to(const struct ids *ids)
 
 	handed.owner = maker.credentials;
 	assert_still_served(handed.socket, &maker, "a");
+	assert_int_equal(ask_who(handed.socket, &maker.credentials), 0);
 	assert_int_equal(act_as(ids, misuse, &handed), 0);
 	assert_still_served(handed.socket, &maker, "a");
 	maker_end(&maker);
@@ -366,6 +394,34 @@ change_gid(void *context)
 		       : 8;
 }
 
+/* The library says the effective ids, which are the connection's; without it the kernel says the real. */
+static int
+use_library(void *context)
+{
+	int socket, fd;
+
+	(void)context;
+	if (setgroups(0, NULL) < 0 || setresgid(A, B, B) < 0 || setresuid(A, B, B) < 0 ||
+	    setenv("FDBROKER_SOCKET", broker.socket, 1) < 0)
+		return 1;
+	socket = raw_try_connect(&broker);
+	if (ask(&broker, socket, NULL, "b") != EACCES)
+		return 2;
+	fd = broker_open(b_path, O_RDONLY);
+	return fd >= 0 ? 0 : 3;
+}
+
+static void
+test_library_says_effective_ids(void **state)
+{
+	(void)state;
+	if (needs_root())
+		return;
+	snprintf(b_path, sizeof(b_path), "%s/who/b", broker.directory);
+	assert_int_equal(act_as(NULL, use_library, NULL), 0);
+	assert_undisturbed(&broker);
+}
+
 static void
 test_kept_across_setuid(void **state)
 {
@@ -460,6 +516,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_handed_to_the_same_uid),
 		cmocka_unit_test(test_inherited_over_fork),
 		cmocka_unit_test(test_kept_across_exec),
+		cmocka_unit_test(test_library_says_effective_ids),
 		cmocka_unit_test(test_kept_across_setuid),
 		cmocka_unit_test(test_kept_across_setgid),
 		cmocka_unit_test(test_groups_changed_after_connect),

@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/pidfd.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "broker/ipc.h"
 #include "broker/sys.h"
 #include "tests/people.h"
 
@@ -133,6 +135,118 @@ test_queued_forgeries(void **state)
 	assert_undisturbed(&broker);
 }
 
+/* --- a refuser that takes no more ------------------------------------------------------------- */
+
+/* The child of the broker with this command line, or 0. */
+static pid_t
+helper_of(const char *wanted)
+{
+	char path[64], line[64];
+	pid_t pid, found = 0;
+	FILE *children, *command;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", broker.pid, broker.pid);
+	children = fopen(path, "re");
+	assert_non_null(children);
+	while (found == 0 && fscanf(children, "%d", &pid) == 1) {
+		snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+		command = fopen(path, "re");
+		if (!command)
+			continue;
+		if (fgets(line, sizeof(line), command) && strcmp(line, wanted) == 0)
+			found = pid;
+		fclose(command);
+	}
+	fclose(children);
+	return found;
+}
+
+/* What has to be refused is kept until the refuser has room: the broker itself closes none. */
+static void
+test_refuser_without_room(void **state)
+{
+	const struct ids last = {.uid = 400000, .gid = A};
+	const struct ucred self = {.pid = getpid(), .uid = last.uid, .gid = last.gid};
+	pid_t refuser = helper_of("fdbroker-worker: refuser");
+	static int many[600]; /* more than its queue holds, fewer than a process may have open */
+	unsigned long refused, now;
+	int fd, r;
+
+	(void)state;
+	if (needs_root())
+		return;
+	assert_int_not_equal(refuser, 0);
+	assert_return_code(kill(refuser, SIGSTOP), errno);
+	for (size_t i = 0; i < ELEMENTS(many); i++)
+		many[i] = connect_as(&broker, &(struct ids){.uid = 500000 + (uid_t)i, .gid = A});
+	fd = connect_as(&broker, &last);
+	/* It has taken as many as it can. */
+	now = status_number(&broker, "accepted");
+	do {
+		refused = now;
+		sleep_ms(50);
+		now = status_number(&broker, "accepted");
+	} while (now != refused);
+	r = now < ELEMENTS(many) ? 0 : 1;
+	(void)kill(refuser, SIGCONT);
+	assert_int_equal(r, 0);
+	assert_int_equal(ask(&broker, fd, &self, "a"), EACCES);
+	close(fd);
+	for (size_t i = 0; i < ELEMENTS(many); i++)
+		close(many[i]);
+	assert_undisturbed(&broker);
+}
+
+/* --- what the broker would have to destroy ---------------------------------------------------- */
+
+/* Nothing goes up a control socket: what a worker sent could hold up the broker when it closes. */
+static void
+test_control_is_one_way(void **state)
+{
+	const char *const helpers[] = {"fdbroker-worker: refuser", "fdbroker-worker: uid 0"};
+
+	(void)state;
+	if (needs_root())
+		return;
+	for (size_t i = 0; i < ELEMENTS(helpers); i++) {
+		int pidfd = pidfd_open(helper_of(helpers[i]), 0), fd;
+
+		assert_return_code(pidfd, errno);
+		fd = pidfd_getfd(pidfd, IPC_CONTROL, 0);
+		assert_return_code(fd, errno);
+		assert_int_equal(raw_send_bytes(fd, "x", 1), -EPIPE);
+		assert_int_equal(
+			raw_send(fd,
+				 &(struct raw){.bytes = "x", .size = 1, .fds = &pidfd, .n_fds = 1}),
+			-EPIPE);
+		close(fd);
+		close(pidfd);
+	}
+	assert_undisturbed(&broker);
+}
+
+/* A worker that lies about how many connections have ended: none is below none. */
+static void
+test_ends_that_never_were(void **state)
+{
+	static const char ends[1000];
+	int pidfd, fd;
+
+	(void)state;
+	if (needs_root())
+		return;
+	pidfd = pidfd_open(helper_of("fdbroker-worker: uid 0"), 0);
+	assert_return_code(pidfd, errno);
+	fd = pidfd_getfd(pidfd, IPC_ENDED, 0);
+	assert_return_code(fd, errno);
+	assert_int_equal(write(fd, ends, sizeof(ends)), sizeof(ends));
+	close(fd);
+	close(pidfd);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(ask_as(&broker, &(struct ids){}, "root"), ASK_GRANTED);
+	assert_undisturbed(&broker);
+}
+
 /* --- connections from before the broker ----------------------------------------------------- */
 
 enum {
@@ -229,6 +343,29 @@ test_queued_before_the_broker(void **state)
 	assert_served(&broker);
 }
 
+/* The options are on that listener too: they hold for whoever connects, accepted or not. */
+static void
+test_queued_at_given(void **state)
+{
+	const struct ucred forged = {.pid = 1}, self = {.pid = getpid()};
+	int socket;
+
+	(void)state;
+	if (needs_root())
+		return;
+	freeze_broker();
+	socket = raw_connect(&broker);
+	assert_int_equal(send_request(socket, "root", &self, &socket), kernel_refuses ? -EPERM : 0);
+	thaw_broker();
+	if (kernel_refuses) {
+		assert_int_equal(ask(&broker, socket, &forged, "root"), EACCES);
+		assert_int_equal(ask(&broker, socket, &self, "root"), ASK_GRANTED);
+	} else {
+		assert_ended(socket);
+	}
+	close(socket);
+}
+
 /* How the socket came about makes no difference for those who come later. */
 static void
 test_end_of_given(void **state)
@@ -274,9 +411,13 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_queued_connections),
 		cmocka_unit_test(test_queued_forgeries),
+		cmocka_unit_test(test_refuser_without_room),
+		cmocka_unit_test(test_control_is_one_way),
+		cmocka_unit_test(test_ends_that_never_were),
 		cmocka_unit_test(harness_test_end),
 		cmocka_unit_test(test_given_socket),
 		cmocka_unit_test(test_queued_before_the_broker),
+		cmocka_unit_test(test_queued_at_given),
 		cmocka_unit_test(test_end_of_given),
 		cmocka_unit_test(test_given_socket_on_an_old_kernel),
 		cmocka_unit_test(test_queued_before_the_broker),

@@ -127,8 +127,10 @@ struct crowd {
 	_Atomic bool done, close, again;
 	double last_ms;       /* the last answer took so long */
 	int answers[ANSWERS]; /* errno values, or 0 */
+	int answer_grouped;   /* with too many groups, once all have asked; teams */
 	int answer_again;     /* once some connections were closed */
 	double again_ms;
+	unsigned served_again; /* then so many more, before there is EBUSY again */
 };
 
 static const struct crowd the_range = {.first = FIRST, .users = USERS, .connections = USERS},
@@ -139,17 +141,37 @@ static pid_t crowd_pid, parent;
 static int sockets[ANSWERS];
 
 static int
-ask_as_number(unsigned i, int *ret_socket)
+ask_in_groups(unsigned i, size_t n_groups, const gid_t *groups, int *ret_socket)
 {
-	const gid_t team = FIRST + (crowd->teams > 0 ? i % crowd->teams : 0);
 	int fd;
 
-	if (seteuid(0) < 0 || setgroups(crowd->teams > 0, &team) < 0 ||
+	if (seteuid(0) < 0 || setgroups(n_groups, groups) < 0 ||
 	    seteuid(crowd->first + i % crowd->users) < 0)
 		_exit(1);
 	fd = quiet_connect(broker.socket);
 	*ret_socket = fd;
 	return fd < 0 ? -fd : quiet_open(fd, crowd->path);
+}
+
+static int
+ask_as_number(unsigned i, int *ret_socket)
+{
+	const gid_t team = FIRST + (crowd->teams > 0 ? i % crowd->teams : 0);
+
+	return ask_in_groups(i, crowd->teams > 0, &team, ret_socket);
+}
+
+static int
+ask_in_many_groups(void)
+{
+	static gid_t groups[GROUPS];
+	int fd, r;
+
+	for (unsigned i = 0; i < GROUPS; i++)
+		groups[i] = FIRST + i;
+	r = ask_in_groups(0, GROUPS, groups, &fd);
+	close(fd);
+	return r;
 }
 
 /* A change of ids takes the signal away that a parent's death would be. */
@@ -180,6 +202,10 @@ close_some(void)
 		sleep_ms(1);
 	} while (crowd->answer_again == EBUSY && seconds_now() - start < WAIT_SECONDS);
 	crowd->again_ms = (seconds_now() - start) * 1000;
+	/* All ends have been told by then. */
+	sleep_ms(200);
+	for (unsigned i = 0; i < CLOSED * 2; i++)
+		crowd->served_again += ask_as_number(i, &sockets[i % CLOSED]) == 0;
 	crowd->again = true;
 }
 
@@ -197,6 +223,8 @@ gather(void)
 		crowd->answers[i] = ask_as_number(i, &sockets[i]);
 		crowd->last_ms = (seconds_now() - start) * 1000;
 	}
+	if (crowd->teams > 0)
+		crowd->answer_grouped = ask_in_many_groups();
 	crowd->done = true;
 }
 
@@ -455,6 +483,8 @@ test_one_user_many_connections(void **state)
 	printf("# the last answer took %.1f ms\n", crowd->last_ms);
 	assert_int_equal(count_answers(0), CONNECTIONS_MOST);
 	assert_int_equal(crowd->answers[CONNECTIONS_MOST], EBUSY);
+	/* It is counted first: who is over the limit is not asked for its groups, be they too many. */
+	assert_int_equal(crowd->answer_grouped, EBUSY);
 	assert_true(crowd->last_ms < AT_ONCE_MS);
 	/* At its limit it hurts nobody either. */
 	begin_all();
@@ -467,6 +497,8 @@ test_one_user_many_connections(void **state)
 	}
 	printf("# served again %.1f ms after some were closed\n", crowd->again_ms);
 	assert_int_equal(crowd->answer_again, 0);
+	/* As many as were closed, and not more. */
+	assert_int_equal(crowd->served_again, CLOSED);
 	crowd_end();
 	stop_broker();
 }

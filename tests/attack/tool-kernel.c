@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tool-kernel LACKS... -- CMD...: run CMD as on a kernel that lacks something. "looks" is no such
- * thing: whoever asks for a pidfd is killed.
+ * thing: whoever asks for a pidfd, or for the label of a peer, is killed. With "peersec" asking for a
+ * label fails, and not because there are none; with "passcred" asking for credentials does.
  */
 #include <err.h>
 #include <errno.h>
@@ -31,7 +32,10 @@ static const struct lack {
 	{"pidfd", SYS_pidfd_open, SCMP_ACT_ERRNO(ENOSYS), 0, 0},
 	{"pidfd", SYS_pidfd_send_signal, SCMP_ACT_ERRNO(ENOSYS), 0, 0},
 	{"looks", SYS_getsockopt, SCMP_ACT_KILL_PROCESS, 2, SO_PEERPIDFD},
+	{"looks", SYS_getsockopt, SCMP_ACT_KILL_PROCESS, 2, SO_PEERSEC},
 	{"looks", SYS_pidfd_open, SCMP_ACT_KILL_PROCESS, 0, 0},
+	{"peersec", SYS_getsockopt, SCMP_ACT_ERRNO(EIO), 2, SO_PEERSEC},
+	{"passcred", SYS_setsockopt, SCMP_ACT_ERRNO(EIO), 2, SO_PASSCRED},
 };
 
 static int
@@ -64,7 +68,7 @@ main(int argc, char **argv)
 		errx(1, "no memory");
 	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
 		if (add(filter, argv[i]) == 0)
-			errx(2, "%s: not one of peerpidfd, pidfdinfo, pidfd, looks", argv[i]);
+			errx(2, "%s: nothing that can be lacked", argv[i]);
 	if (i + 1 >= argc)
 		errx(2, "usage: tool-kernel LACKS... -- CMD...");
 	if (seccomp_load(filter) < 0)

@@ -6,7 +6,8 @@
  *     alive    it lives on, in the control groups whose cgroup.procs are PROCS
  *     outside  the same, where we are
  *     dead     it dies, and nobody has its pid
- *     reused   it dies, and a process of the user NEXT, in the control groups, gets its pid
+ *     reused   it dies, and a process of the user NEXT, in the control groups, gets its pid; or of the
+ *              ids NEXT, which are REAL:EFFECTIVE:REAL:EFFECTIVE, of the user and of the group
  *
  * Then the broker goes on, and somebody who has held the connection all the time asks for FILE:
  * SENDER is "root", with the credentials of the one who connected, or "user", a process of UID with
@@ -66,9 +67,24 @@ start(pid_t wanted)
 	return pid;
 }
 
+struct ids {
+	uid_t real_uid, uid;
+	gid_t real_gid, gid;
+};
+
+static struct ids
+parse_ids(const char *text)
+{
+	struct ids ids;
+
+	if (sscanf(text, "%u:%u:%u:%u", &ids.real_uid, &ids.uid, &ids.real_gid, &ids.gid) != 4)
+		ids.real_uid = ids.uid = ids.real_gid = ids.gid = (uid_t)strtoul(text, NULL, 10);
+	return ids;
+}
+
 /* In a child: to where it should be, and who. */
 static void
-become(uid_t uid, char *const *procs)
+become(struct ids ids, char *const *procs)
 {
 	for (; *procs; procs++) {
 		int fd = open(*procs, O_WRONLY | O_CLOEXEC);
@@ -77,7 +93,8 @@ become(uid_t uid, char *const *procs)
 			err(3, "%s", *procs);
 		close(fd);
 	}
-	if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)
+	if (setgroups(0, NULL) < 0 || setresgid(ids.real_gid, ids.gid, ids.gid) < 0 ||
+	    setresuid(ids.real_uid, ids.uid, ids.uid) < 0)
 		err(3, "setresuid");
 	/* Forgotten at a change of ids, so after it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -166,7 +183,7 @@ main(int argc, char **argv)
 
 	self.pid = start(0);
 	if (self.pid == 0) {
-		become(self.uid, strcmp(fate, "alive") == 0 ? procs : nowhere);
+		become(parse_ids(argv[5]), strcmp(fate, "alive") == 0 ? procs : nowhere);
 		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 			_exit(3);
 		tell(ready[1]);
@@ -179,7 +196,7 @@ main(int argc, char **argv)
 	if (strcmp(fate, "reused") == 0) {
 		next = start(self.pid);
 		if (next == 0) {
-			become((uid_t)strtoul(argv[6], NULL, 10), procs);
+			become(parse_ids(argv[6]), procs);
 			tell(ready[1]);
 			pause();
 			_exit(0);
@@ -196,7 +213,7 @@ main(int argc, char **argv)
 		pid_t holder = start(0);
 
 		if (holder == 0) {
-			become(self.uid, nowhere);
+			become(parse_ids(argv[5]), nowhere);
 			self.pid = getpid();
 			ask(fd, path, &self);
 			fflush(stdout);

@@ -315,6 +315,8 @@ for lacks in "" "peerpidfd pidfdinfo"; do
 	is "$now: a peer that died is in no unit" EACCES "$(reuse dead user $A)"
 	is "$now: nor is one whose pid is another user's by now, there" EACCES "$(reuse reused root $B)"
 	is "$now: nor the same, asked for by a process of the first" EACCES "$(reuse reused user $B)"
+	is "$now: nor one that is only really that user" EACCES "$(reuse reused root $A:$B:$A:$A)"
+	is "$now: nor one that is only really of that group" EACCES "$(reuse reused root $A:$A:$A:$B)"
 	if [ ! "$lacks" ]; then
 		is "$now: nor one whose pid a process of the same user has, there" EACCES "$(reuse reused root $A)"
 	fi
@@ -339,7 +341,29 @@ has "and says that it did not" "^not looked at" "$(says "system.slice/$U")"
 end_broker "nobody asks"
 rules
 under looks
-{ got=$(gets "system.slice/$U"); wait "$broker"; status=$?; } 2>/dev/null
+many=$A:$(seq -s , 100001 101025)
+is "a rule asks for one: too many groups are asked for before, and are enough" "" "$(inside "system.slice/$U" "$many" "$T/gets")"
+end_broker "too many groups"
+under looks
+{ got=$(gets "system.slice/$U"); stop_broker; status=$?; } 2>/dev/null
 is "a rule asks for one: it does" "" "$got"
 is "and is killed for it here" 159 $status
+
+# --- labels, which only a security module gives ---------------------------------------------------
+policy 10-test.policy <<EOF2
+policy 1
+allow user:$A read $T/plain
+allow user:$A+label:fdbroker-test read $T/any
+EOF2
+under looks
+{ got=$(gets "$S"); stop_broker; status=$?; } 2>/dev/null
+is "a rule asks for a label: the broker looks" "" "$got"
+is "and is killed for that here" 159 $status
+: >"$T/log"
+start_broker
+is "without a label a peer is in the other rules" "plain " "$(gets "$S")"
+end_broker "no label"
+under peersec
+is "a peer whose label cannot be read is refused: a deny may name it" "" "$(gets "$S")"
+end_broker "no answer"
 finished

@@ -139,9 +139,8 @@ test_lines(void **state)
 		enum ipc_kind kind;
 		const char *policy, *expected;
 	} cases[] = {
-		{IPC_IDENTITY, three, HEAD("own") RULES},
-		{IPC_ANY, three, HEAD("any") RULES},
-		{IPC_REFUSER, NULL, HEAD("refused")},
+		{IPC_IDENTITY, three, HEAD("own") RULES},  {IPC_ANY, three, HEAD("any") RULES},
+		{IPC_REFUSER, NULL, HEAD("refused")},      {IPC_REFUSER, three, HEAD("refused")},
 		{IPC_IDENTITY, "policy 1\n", HEAD("own")},
 	};
 	static char text[ROOM];

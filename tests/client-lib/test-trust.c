@@ -187,6 +187,12 @@ runs_programs(const struct server *server)
 	/* What is refused there is who the server is: the program's own user is trusted. */
 	CHECK(chown(program, A, A) == 0 && chmod(program, 04755) == 0);
 	CHECK(run_program(program) == 0);
+	/* Nor is it told where the server is. */
+	CHECK(unlink("/run/fdbroker") == 0);
+	CHECK(setenv("FDBROKER_SOCKET", server->path, 1) == 0);
+	CHECK(run_program(program) == ENOTCONN);
+	CHECK(chmod(program, 0755) == 0);
+	CHECK(run_program(program) == 0);
 }
 
 static void

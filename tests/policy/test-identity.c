@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "policy-test.h"
+#include "policy/match.h"
 
 static void
 test_subjects(void **state)
@@ -186,6 +187,8 @@ test_overflow(void **state)
 	assert_int_equal(c.diag.warnings, 6);
 	for (size_t i = 0; i < ELEMENTS(cases); i++) {
 		struct who who;
+		const struct image_atom user = {POLICY_ATOM_USER, POLICY_OVERFLOW_ID},
+					group = {POLICY_ATOM_GROUP, POLICY_OVERFLOW_ID};
 		uint32_t ids[8];
 		size_t n = 77;
 
@@ -193,6 +196,8 @@ test_overflow(void **state)
 		assert_int_equal(policy_subjects(c.image, &who.peer, ids, 8, &n), 0);
 		if (n != cases[i].n)
 			fail_msg("%s matches %zu subjects", cases[i].who, n);
+		assert_false(policy_atom_holds(c.image, &user, &who.peer));
+		assert_false(policy_atom_holds(c.image, &group, &who.peer));
 	}
 	compiled_free(&c);
 }

@@ -8,11 +8,13 @@ policy 10-test.policy <<EOF
 policy 1
 allow user:$(id -u) read $T/file
 EOF
-# refuses PATTERN OPTION...: fdbrokerd does not start, and says this.
+# refuses PATTERN OPTION...: fdbrokerd does not start, and says this. $under: what runs it.
+under=
 refuses() {
 	local what=$1 pattern=$2 said
 	shift 2
-	said=$(timeout 10 "$BUILD/fdbrokerd" "$@" 2>&1 </dev/null)
+	# shellcheck disable=SC2086
+	said=$(timeout 10 $under "$BUILD/fdbrokerd" "$@" 2>&1 </dev/null)
 	is "$what: it does not start" 1 $?
 	has "$what: and says why" "$pattern" "$said"
 }
@@ -42,6 +44,11 @@ mkdir "$T/odd" "$T/odd/fdbroker-worker"
 refuses "a directory in place of a helper" "odd/fdbroker-worker cannot be used.*--libexec" --libexec "$T/odd" --socket "$T/socket"
 refuses "missing helper programs" "empty/fdbroker-worker cannot be used.*--libexec" --libexec "$T/empty" --socket "$T/socket"
 refuses "an account that does not exist, or is not ours to give" "nonesuch.*--user|--user out" --user nonesuch --socket "$T/socket"
+
+under="$BUILD/tests/attack/tool-kernel passcred --"
+refuses "a kernel that gives no credentials" "cannot listen on .*Input/output error" --socket "$T/bare" --policy "$T/policy"
+ok "and was asked for them before there was a socket to connect to" test ! -e "$T/bare"
+under=
 
 start_broker
 is "it serves" "mine" "$(fdbroker cat "$T/file")"

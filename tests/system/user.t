@@ -45,6 +45,10 @@ if [ "$(id -u)" = 0 ]; then
 	is "another user gets nothing from it, whatever the policy says" 1 \
 		"$(as $B "$BUILD/fdbroker" cat "$T/other" >/dev/null 2>&1; echo $?)"
 	has "because a client does not trust a server of another user" "ENOTCONN|no broker|trust" "$(as $B "$BUILD/fdbroker" cat "$T/other" 2>&1)"
+	export FDBROKER_SERVER_UID=$A
+	is "its own user is served by a server that is expected to be that user" other "$(run "$BUILD/fdbroker" cat "$T/other")"
+	has "another is refused by the broker" "policy does not allow it" "$(as $B "$BUILD/fdbroker" cat "$T/other" 2>&1)"
+	unset FDBROKER_SERVER_UID
 fi
 stop_broker
 is "SIGTERM ends it with 0" 0 $?
