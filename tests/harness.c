@@ -274,7 +274,7 @@ harness_start_how(struct harness *h, const struct harness_how *how)
 		sleep_ms(10);
 	}
 	/* The refuser of the time before the policy ends first. */
-	for (int i = 0; i < WAIT_SECONDS * 100 && count_workers(h) != 1; i++)
+	for (int i = 0; i < WAIT_SECONDS * 100 && has_draining(h); i++)
 		sleep_ms(10);
 	alone = count_fds(h->pid);
 	assert_served(h);

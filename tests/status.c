@@ -58,6 +58,14 @@ says(const char *at, const char *end, const char *words)
 	return found && found < end;
 }
 
+bool
+has_draining(const struct harness *h)
+{
+	static char text[1 << 17];
+
+	return read_status(h, text, sizeof(text)) > 0 && strstr(text, "\"state\":\"draining\"");
+}
+
 /* Of one uid, or of all (-1), those that take connections. */
 static size_t
 list_workers(const struct harness *h, long uid, struct worker_seen *seen, size_t max)
