@@ -67,6 +67,20 @@ seconds_now(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+bool
+kernel_can_refuse(void)
+{
+	const int off = 0;
+	int pair[2];
+	bool can;
+
+	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), errno);
+	can = setsockopt(pair[0], SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off)) == 0;
+	close(pair[0]);
+	close(pair[1]);
+	return can;
+}
+
 static char made[128][64];
 static size_t n_made;
 static pid_t maker;

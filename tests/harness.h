@@ -37,6 +37,9 @@ int count_fds(pid_t pid);
 void sleep_ms(unsigned ms);
 double seconds_now(void);
 
+/* Does the kernel have SO_PASSRIGHTS, and so keep descriptors out of a socket? */
+bool kernel_can_refuse(void);
+
 /* A directory under TMPDIR that others can pass; and away with all that is in it. */
 void make_directory(char directory[64]);
 void remove_directory(const char *directory);
@@ -139,6 +142,9 @@ int raw_try_connect(const struct harness *h); /* a negative errno value where it
 
 /* A request for one file. Returns its size. */
 size_t raw_request(void *buffer, uint32_t id, uint32_t flags, const char *path, size_t path_length);
+
+/* As many files as one message may ask for, each the one we may read. Returns its size. */
+size_t raw_greatest_request(char *buffer);
 
 struct raw {
 	const void *bytes;

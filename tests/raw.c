@@ -3,6 +3,7 @@
 #include "tests/harness.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -64,6 +65,27 @@ add_header(char *control, size_t used, int type, const void *bytes, size_t size)
 	memcpy(control + used, &header, sizeof(header));
 	memcpy(control + used + CMSG_LEN(0), bytes, size);
 	return used + CMSG_SPACE(size);
+}
+
+size_t
+raw_greatest_request(char *batch)
+{
+	const size_t length = strlen(broker.file), items = WIRE_ITEMS_MAX;
+	struct wire_header header = {.version = WIRE_VERSION,
+				     .operation = WIRE_OPEN,
+				     .item_size = sizeof(struct wire_item),
+				     .items = (uint16_t)items};
+	struct wire_item item = {.flags = O_RDONLY, .path_length = (uint32_t)length};
+	size_t used = sizeof(header) + items * sizeof(item);
+
+	for (size_t i = 0; i < items; i++) {
+		memcpy(batch + sizeof(header) + i * sizeof(item), &item, sizeof(item));
+		memcpy(batch + used, broker.file, length);
+		used += length;
+	}
+	header.length = (uint32_t)used;
+	memcpy(batch, &header, sizeof(header));
+	return used;
 }
 
 int

@@ -31,20 +31,6 @@ self(void)
 	return (struct ucred){.pid = getpid(), .uid = geteuid(), .gid = getegid()};
 }
 
-static bool
-kernel_can_refuse(void)
-{
-	const int off = 0;
-	int pair[2];
-	bool can;
-
-	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), errno);
-	can = setsockopt(pair[0], SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off)) == 0;
-	close(pair[0]);
-	close(pair[1]);
-	return can;
-}
-
 /* --- descriptors --------------------------------------------------------------------------------
  */
 

@@ -29,28 +29,6 @@ lower_limit(void *context)
 	return setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* As many files as one message may ask for. Returns its size. */
-static size_t
-greatest_request(char *batch)
-{
-	const size_t length = strlen(broker.file), items = WIRE_ITEMS_MAX;
-	struct wire_header header = {.version = WIRE_VERSION,
-				     .operation = WIRE_OPEN,
-				     .item_size = sizeof(struct wire_item),
-				     .items = (uint16_t)items};
-	struct wire_item item = {.flags = O_RDONLY, .path_length = (uint32_t)length};
-	size_t used = sizeof(header) + items * sizeof(item);
-
-	for (size_t i = 0; i < items; i++) {
-		memcpy(batch + sizeof(header) + i * sizeof(item), &item, sizeof(item));
-		memcpy(batch + used, broker.file, length);
-		used += length;
-	}
-	header.length = (uint32_t)used;
-	memcpy(batch, &header, sizeof(header));
-	return used;
-}
-
 /* The next answer: all that was asked for, or a refusal of the whole. Returns its status. */
 static int
 take_answer(int socket)
@@ -73,7 +51,7 @@ overflow(void)
 {
 	static char batch[WIRE_MESSAGE_MAX];
 	int sockets[CONNECTIONS], status[CONNECTIONS][BATCHES];
-	size_t size = greatest_request(batch), refused = 0;
+	size_t size = raw_greatest_request(batch), refused = 0;
 	const pid_t worker = broker.worker;
 
 	for (size_t i = 0; i < CONNECTIONS; i++) {

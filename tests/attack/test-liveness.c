@@ -104,34 +104,13 @@ test_clients_that_never_read(void **state)
 	assert_int_equal(count_fds(0), own);
 }
 
-/* All that one message may ask for. Returns its size. */
-static size_t
-greatest_request(char *batch)
-{
-	const size_t length = strlen(broker.file), items = WIRE_ITEMS_MAX;
-	struct wire_header header = {.version = WIRE_VERSION,
-				     .operation = WIRE_OPEN,
-				     .item_size = sizeof(struct wire_item),
-				     .items = (uint16_t)items};
-	struct wire_item item = {.flags = O_RDONLY, .path_length = (uint32_t)length};
-	size_t used = sizeof(header) + items * sizeof(item);
-
-	for (size_t i = 0; i < items; i++) {
-		memcpy(batch + sizeof(header) + i * sizeof(item), &item, sizeof(item));
-		memcpy(batch + used, broker.file, length);
-		used += length;
-	}
-	header.length = (uint32_t)used;
-	memcpy(batch, &header, sizeof(header));
-	return used;
-}
-
 /* More descriptors than may be on their way at once: it costs the one who does not receive them. */
 static void
 test_descriptors_that_nobody_receives(void **state)
 {
 	static char batch[WIRE_MESSAGE_MAX];
-	struct raw raw = {.bytes = batch, .size = greatest_request(batch), .flags = MSG_DONTWAIT};
+	struct raw raw = {
+		.bytes = batch, .size = raw_greatest_request(batch), .flags = MSG_DONTWAIT};
 	int own = count_fds(0), socket = raw_connect(&broker), sent = 0;
 	struct reply reply;
 
