@@ -203,3 +203,12 @@ gauge_stop(struct gauge *g)
 	}
 	*g = (struct gauge){};
 }
+
+void
+gauge_show(const char *when, const struct gauge *g, const struct gauge_figures *f)
+{
+	printf("# %s: uid %u: %u times (%u again), median %.2f ms, p99 %.2f, max %.1f\n", when,
+	       g->uid, f->n, f->again, f->median, f->p99, f->max);
+	if (f->wrong > 0)
+		printf("# %u wrong answers, the last: %s\n", f->wrong, strerror(f->got));
+}

@@ -34,7 +34,8 @@ void gauge_start(struct gauge *g, const struct harness *h, uid_t uid, const char
 		 int expected);
 void gauge_begin(struct gauge *g);
 struct gauge_figures gauge_end(struct gauge *g); /* does not wait for an answer */
-void gauge_settle(struct gauge *g);              /* does */
+void gauge_show(const char *when, const struct gauge *g, const struct gauge_figures *f);
+void gauge_settle(struct gauge *g); /* does */
 void gauge_stop(struct gauge *g);
 
 /* All ids; no supplementary groups. In a child: ends it when that fails. */

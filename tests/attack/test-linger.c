@@ -330,15 +330,6 @@ begin_all(void)
 		gauge_begin(&gauges[i]);
 }
 
-static void
-show(const char *when, const struct gauge *g, const struct gauge_figures *f)
-{
-	printf("# %s: uid %u: %u times (%u again), median %.2f ms, p99 %.2f, max %.1f\n", when,
-	       g->uid, f->n, f->again, f->median, f->p99, f->max);
-	if (f->wrong > 0)
-		printf("# %u wrong answers, the last: %s\n", f->wrong, strerror(f->got));
-}
-
 /* How many of those who measured were hurt. */
 static int
 end_all(void)
@@ -349,7 +340,7 @@ end_all(void)
 		const struct gauge_figures *f = &during[i];
 
 		during[i] = gauge_end(&gauges[i]);
-		show("during", &gauges[i], f);
+		gauge_show("during", &gauges[i], f);
 		if (f->n == 0 || f->wrong > 0 || f->max > MOST_MS || f->p99 > P99_MS ||
 		    f->median > MEDIAN_FACTOR * before[i].median + 1)
 			hurt++;
@@ -371,7 +362,7 @@ measure_before(void)
 	sleep_ms(MEASURE_MS);
 	for (size_t i = 0; i < n_gauges; i++) {
 		before[i] = gauge_end(&gauges[i]);
-		show("before", &gauges[i], &before[i]);
+		gauge_show("before", &gauges[i], &before[i]);
 		assert_true(before[i].n > 0);
 		assert_int_equal(before[i].wrong, 0);
 	}

@@ -55,13 +55,6 @@ static struct gauge_figures before[2];
 static size_t n_gauges;
 
 static void
-show(const char *when, const struct gauge *g, const struct gauge_figures *f)
-{
-	printf("# %s: uid %u: %u times (%u again), median %.2f ms, p99 %.2f, max %.1f\n", when,
-	       g->uid, f->n, f->again, f->median, f->p99, f->max);
-}
-
-static void
 watch_as(uid_t uid, const char *path, int expected)
 {
 	gauge_start(&gauges[n_gauges++], &broker, uid, path, expected);
@@ -81,7 +74,7 @@ measure_before(void)
 	sleep_ms(MEASURE_MS);
 	for (size_t i = 0; i < n_gauges; i++) {
 		before[i] = gauge_end(&gauges[i]);
-		show("before", &gauges[i], &before[i]);
+		gauge_show("before", &gauges[i], &before[i]);
 		assert_int_equal(before[i].wrong, 0);
 	}
 }
@@ -92,10 +85,8 @@ assert_not_hurt(void)
 	for (size_t i = 0; i < n_gauges; i++) {
 		struct gauge_figures f = gauge_end(&gauges[i]);
 
-		show("during", &gauges[i], &f);
+		gauge_show("during", &gauges[i], &f);
 		assert_true(f.n > 0);
-		if (f.wrong > 0)
-			print_message("# wrong: %s\n", strerror(f.got));
 		assert_int_equal(f.wrong, 0);
 		assert_true(f.median <= MEDIAN_FACTOR * before[i].median + 1);
 		assert_true(f.p99 <= P99_MS);

@@ -44,8 +44,7 @@ judge(const char *when, unsigned ms)
 	for (size_t i = 0; i < ELEMENTS(gauges); i++) {
 		struct gauge_figures f = gauge_end(&gauges[i]);
 
-		printf("# %s: uid %u: %u times, median %.2f ms, p99 %.2f, max %.1f\n", when,
-		       gauges[i].uid, f.n, f.median, f.p99, f.max);
+		gauge_show(when, &gauges[i], &f);
 		assert_true(f.n >= ms / 10);
 		assert_int_equal(f.wrong, 0);
 		assert_true(f.median < MEDIAN_MS);
