@@ -103,13 +103,17 @@ policy() {
 
 # start_broker [OPTION...]: on $T/socket, with $T/policy, its messages in $T/log; sets $broker.
 start_broker() {
+	local before
 	mkdir -p "$T/policy"
+	before=$(grep -cs 'listening on' "$T/log")
 	"$BUILD/fdbrokerd" --socket "$T/socket" --policy "$T/policy" "$@" >>"$T/log" 2>&1 &
 	broker=$!
 	brokers+=("$broker")
 	export FDBROKER_SOCKET=$T/socket
-	until_ok grep -q 'listening on' "$T/log" || sed 's/^/# /' "$T/log"
+	until_ok listens_anew "${before:-0}" || sed 's/^/# /' "$T/log"
 }
+# listens_anew N: a broker has said so more than N times in this log.
+listens_anew() { [ "$(grep -c 'listening on' "$T/log")" -gt "$1" ]; }
 
 # stop_broker: and wait; its status is the result.
 stop_broker() {
