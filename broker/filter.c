@@ -47,14 +47,15 @@ add(scmp_filter_ctx filter, const struct filter_rule *rule)
 }
 
 int
-filter_enter(const struct filter_rule *rules, size_t n)
+filter_enter(enum filter_answer answer, const struct filter_rule *rules, size_t n)
 {
+	uint32_t action = answer == FILTER_KILLS ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(ENOSYS);
 	scmp_filter_ctx filter;
 	int r;
 
 	if (seccomp_api_get() == 0)
 		return 0;
-	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	filter = seccomp_init(action);
 	if (!filter)
 		return -ENOMEM;
 	r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);

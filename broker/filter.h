@@ -25,8 +25,14 @@ struct filter_rule {
 	uint64_t value;
 };
 
+enum filter_answer {
+	FILTER_KILLS, /* the process */
+	FILTER_ENOSYS, /* as a kernel would that is too old for the call: the C library knows a way */
+};
+
 /*
- * From now on any other system call, and any of another architecture, kills the process. Needs
- * no_new_privs. Returns 1; 0 where the kernel has no filters; or a negative errno value.
+ * From now on any other system call is answered so, and one of another architecture kills the
+ * process. Needs no_new_privs or CAP_SYS_ADMIN. Returns 1; 0 where the kernel has no filters; or a
+ * negative errno value.
  */
-int filter_enter(const struct filter_rule *rules, size_t n);
+int filter_enter(enum filter_answer answer, const struct filter_rule *rules, size_t n);

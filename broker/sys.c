@@ -58,7 +58,7 @@ sys_landlock_abi(void)
 }
 
 int
-sys_landlock_create_ruleset(const struct landlock_ruleset_attr *attr, size_t size)
+sys_landlock_create_ruleset(const struct sys_landlock_ruleset *attr, size_t size)
 {
 	return result(syscall(SYS_landlock_create_ruleset, attr, size, 0));
 }

@@ -29,6 +29,19 @@
 #define LANDLOCK_ACCESS_FS_IOCTL_DEV (1ULL << 15) /* ABI 5, Linux 6.10 */
 #endif
 
+/* Of landlock_create_ruleset(2); an older kernel knows only the beginning of it. */
+struct sys_landlock_ruleset {
+	uint64_t files;
+	uint64_t network; /* ABI 4, Linux 6.7 */
+	uint64_t scoped;  /* ABI 6, Linux 6.12 */
+};
+enum {
+	SYS_LANDLOCK_BIND_TCP = 1 << 0,
+	SYS_LANDLOCK_CONNECT_TCP = 1 << 1,
+	SYS_LANDLOCK_SCOPE_ABSTRACT_SOCKET = 1 << 0,
+	SYS_LANDLOCK_SCOPE_SIGNAL = 1 << 1,
+};
+
 int sys_openat2(int directory, const char *path, const struct open_how *how);
 int sys_open_tree(int directory, const char *path, unsigned flags);
 int sys_mount_setattr(int directory, const char *path, unsigned flags,
@@ -37,7 +50,7 @@ int sys_fsopen(const char *file_system);
 int sys_fsconfig_create(int context);
 int sys_fsmount(int context, unsigned mount_attributes);
 int sys_landlock_abi(void);
-int sys_landlock_create_ruleset(const struct landlock_ruleset_attr *attr, size_t size);
+int sys_landlock_create_ruleset(const struct sys_landlock_ruleset *attr, size_t size);
 int sys_landlock_add_path(int ruleset, const struct landlock_path_beneath_attr *attr);
 int sys_landlock_restrict_self(int ruleset);
 int sys_execveat(int fd, char *const argv[], char *const envp[]);

@@ -348,7 +348,7 @@ main(int argc, char **argv)
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, IPC_CONTROL, &event) < 0 ||
 	    prctl(PR_SET_NAME, "fdbroker-log", 0, 0, 0) < 0 ||
-	    filter_enter(rules, sizeof(rules) / sizeof(rules[0])) < 0) {
+	    filter_enter(FILTER_KILLS, rules, sizeof(rules) / sizeof(rules[0])) < 0) {
 		perror("fdbroker-log");
 		return EXIT_FAILURE;
 	}

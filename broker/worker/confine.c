@@ -19,10 +19,12 @@
 
 /* An empty directory that nobody can write, and no way up from it: a file system of our own. */
 static int
-enter_empty_root(void)
+enter_empty_root(const struct confinement *c)
 {
 	int context, root, r;
 
+	if (!c->trees->is_private)
+		return 0;
 	context = sys_fsopen("tmpfs");
 	if (context < 0)
 		return context;
@@ -33,20 +35,35 @@ enter_empty_root(void)
 	close(context);
 	if (root < 0)
 		return root;
-	r = fchdir(root) < 0 || chroot(".") < 0 || chdir("/") < 0 ? -errno : 0;
+	r = fchdir(root) < 0 || chroot(".") < 0 || chdir("/") < 0 ? -errno : 1;
 	close(root);
 	return r;
 }
 
+static bool
+is_root(const struct confinement *c)
+{
+	return c->own_uid != (uid_t)-1;
+}
+
+/* What exec would give back, taken away for good. */
+static int
+empty_bounding_set(const struct confinement *c)
+{
+	int r = is_root(c) ? caps_bound(NULL, 0) : 0;
+
+	return r < 0 ? r : 1;
+}
+
 /* uid 0 means nothing any more, and changing ids changes no capability behind our back. */
 static int
-lock_securebits(void)
+lock_securebits(const struct confinement *c)
 {
 	const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
 				   SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
 				   SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
 
-	return prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0 ? -errno : 0;
+	return is_root(c) && prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0 ? -errno : 1;
 }
 
 /*
@@ -56,6 +73,8 @@ lock_securebits(void)
 static int
 take_ids(const struct confinement *c)
 {
+	if (!is_root(c))
+		return 0;
 	if (setgroups(c->n_groups, c->groups) < 0)
 		return -errno;
 	if (setresgid(c->own_gid, c->own_gid, c->own_gid) < 0)
@@ -67,33 +86,53 @@ take_ids(const struct confinement *c)
 	setfsuid(c->peer_uid);
 	if ((gid_t)setfsgid((gid_t)-1) != c->peer_gid || (uid_t)setfsuid((uid_t)-1) != c->peer_uid)
 		return -EPERM;
-	return 0;
+	return 1;
 }
 
-/* Exactly the capabilities that opening needs, and a proof that nothing else came along. */
+/* Exactly those that opening needs. */
 static int
-keep_capabilities(bool root, bool writes)
+keep_capabilities(const struct confinement *c)
 {
 	const cap_value_t keep[] = {CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE};
-	int r = caps_hold(keep, !root ? 0 : writes ? 2 : 1);
+	int r = caps_hold(keep, !is_root(c) ? 0 : c->trees->writes ? 2 : 1);
 
-	if (r == 0 && root && (setuid(0) == 0 || setgid(0) == 0 || setgroups(0, NULL) == 0))
-		r = -EPERM;
-	return r;
+	return r < 0 ? r : 1;
+}
+
+/* The proof that nothing else came along. */
+static int
+try_to_return(const struct confinement *c)
+{
+	return is_root(c) && (setuid(0) == 0 || setgid(0) == 0 || setgroups(0, NULL) == 0) ? -EPERM
+											   : 1;
+}
+
+int
+confine_begin(void)
+{
+	pid_t parent = getppid();
+
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return -errno;
+	/* The broker may have died before it was asked for the signal. */
+	return parent == getppid() ? 0 : -ESRCH;
 }
 
 /* Setting ids and capabilities clears both of these (credentials(7), prctl(2)): they come after. */
 static int
-close_doors(void)
+close_doors(const struct confinement *c)
 {
-	pid_t parent = getppid();
+	int r = confine_begin();
 
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return -errno;
-	/* The broker may have died before it was asked for the signal. */
-	return parent == getppid() ? 0 : -ESRCH;
+	(void)c;
+	return r < 0 ? r : 1;
+}
+
+static int
+gain_nothing(const struct confinement *c)
+{
+	(void)c;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 1;
 }
 
 static int
@@ -120,50 +159,41 @@ set_limits(const struct confinement *c)
 		r = limit(RLIMIT_NOFILE, CONFINE_FILES_MAX);
 	if (r == 0 && !FILTER_SANITIZED)
 		r = limit(RLIMIT_AS, c->memory);
-	return r;
+	return r < 0 ? r : 1;
 }
+
+const struct confine_step confine_steps[] = {
+	{"empty root", LAYER_TREES, enter_empty_root},
+	{"bounding set", LAYER_CAPS, empty_bounding_set},
+	{"securebits", LAYER_CAPS, lock_securebits},
+	{"ids", LAYER_USER, take_ids},
+	{"capabilities", LAYER_CAPS, keep_capabilities},
+	{"no way back", LAYER_USER | LAYER_CAPS, try_to_return},
+	{"not dumpable", 0, close_doors},
+	{"no_new_privs", 0, gain_nothing},
+	{"limits", 0, set_limits},
+	{"landlock", LAYER_LANDLOCK, confine_landlock},
+	/* Last: beyond it nobody could be told any more that something is missing. */
+	{"seccomp", LAYER_SECCOMP, confine_seccomp},
+};
+const size_t n_confine_steps = sizeof(confine_steps) / sizeof(confine_steps[0]);
 
 int
 confine(const struct confinement *c, uint32_t *ret_layers)
 {
-	bool root = c->own_uid != (uid_t)-1;
-	uint32_t layers = LAYER_CAPS;
-	int r = 0;
+	uint32_t absent = 0;
 
-	if (c->trees->is_private) {
-		r = enter_empty_root();
-		layers |= LAYER_TREES;
+	for (size_t i = 0; i < n_confine_steps; i++) {
+		const struct confine_step *step = &confine_steps[i];
+		int r;
+
+		if (step->layers == LAYER_SECCOMP && c->required & absent)
+			break;
+		r = step->enter(c);
+		if (r < 0)
+			return r;
+		absent |= r > 0 ? 0 : step->layers;
 	}
-	/* What exec would give back, taken away for good. */
-	if (r == 0 && root)
-		r = caps_bound(NULL, 0);
-	if (r == 0 && root)
-		r = lock_securebits();
-	if (r == 0 && root) {
-		r = take_ids(c);
-		layers |= LAYER_USER;
-	}
-	if (r == 0)
-		r = keep_capabilities(root, c->trees->writes);
-	if (r == 0)
-		r = close_doors();
-	if (r == 0)
-		r = set_limits(c);
-	if (r < 0)
-		return r;
-	r = confine_landlock(c->trees);
-	if (r < 0)
-		return r;
-	if (r > 0)
-		layers |= LAYER_LANDLOCK;
-	*ret_layers = layers;
-	/* Before the last layer, beyond which nobody could be told any more. */
-	if (c->required & ~(layers | LAYER_SECCOMP))
-		return -ENOTSUP;
-	r = confine_seccomp();
-	if (r == 0 && c->required & LAYER_SECCOMP)
-		return -ENOTSUP;
-	if (r > 0)
-		*ret_layers = layers | LAYER_SECCOMP;
-	return r < 0 ? r : 0;
+	*ret_layers = LAYERS_ALL & ~absent;
+	return c->required & absent ? -ENOTSUP : 0;
 }

@@ -33,13 +33,27 @@ struct confinement {
 };
 
 /*
- * Enter every layer that this kernel and these privileges offer. *ret_layers: those that were entered
- * (broker/layers.h), set on failure too. A layer that is there and fails is an error: -EPERM, or what
- * the kernel said; -ENOTSUP: a required one is not there; -ESRCH: the broker is gone. There is no way
- * back.
+ * The way there, in this order. enter: 1; 0: this kernel, or who runs us, does not have it; or a
+ * negative errno value.
+ */
+struct confine_step {
+	const char *name;
+	uint32_t layers; /* that it belongs to; 0: what is never missing */
+	int (*enter)(const struct confinement *confinement);
+};
+extern const struct confine_step confine_steps[];
+extern const size_t n_confine_steps;
+
+/*
+ * Go all of it. There is no way back. *ret_layers: those that were entered (broker/layers.h). Returns
+ * 0; -ENOTSUP: a required one is not there, which *ret_layers lacks; -ESRCH: the broker is gone;
+ * -EPERM, or what the kernel said, for a layer that is there and fails.
  */
 int confine(const struct confinement *confinement, uint32_t *ret_layers);
 
-/* The last two of them, each in a file of its own. 1: entered, 0: this kernel has none of it. */
-int confine_landlock(const struct trees *trees);
-int confine_seccomp(void);
+/* At the start of the first phase: nobody looks into it, and it does not outlive the broker. */
+int confine_begin(void);
+
+/* The last two steps, each in a file of its own. */
+int confine_landlock(const struct confinement *confinement);
+int confine_seccomp(const struct confinement *confinement);

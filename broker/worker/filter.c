@@ -53,7 +53,8 @@ static const struct filter_rule rules[] = {
 };
 
 int
-confine_seccomp(void)
+confine_seccomp(const struct confinement *c)
 {
-	return filter_enter(rules, sizeof(rules) / sizeof(rules[0]));
+	(void)c;
+	return filter_enter(FILTER_KILLS, rules, sizeof(rules) / sizeof(rules[0]));
 }

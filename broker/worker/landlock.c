@@ -1,25 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs in: worker, first phase. */
-#include <errno.h>
-#include <unistd.h>
-
-#include "broker/sys.h"
+#include "broker/landlock.h"
 #include "broker/worker/confine.h"
-
-/* Everything that the kernel's Landlock can hold a process to: what is not handled is permitted. */
-static uint64_t
-handled(int abi)
-{
-	uint64_t access = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
-
-	if (abi >= 2)
-		access |= LANDLOCK_ACCESS_FS_REFER;
-	if (abi >= 3)
-		access |= LANDLOCK_ACCESS_FS_TRUNCATE;
-	if (abi >= 5)
-		access |= LANDLOCK_ACCESS_FS_IOCTL_DEV;
-	return access;
-}
 
 static uint64_t
 access_of(unsigned verbs, bool is_file)
@@ -39,39 +21,24 @@ access_of(unsigned verbs, bool is_file)
 	return access;
 }
 
-static int
-add_rule(int ruleset, int fd, uint64_t access)
-{
-	struct landlock_path_beneath_attr rule = {.allowed_access = access, .parent_fd = fd};
-
-	return fd < 0 || access == 0 ? 0 : sys_landlock_add_path(ruleset, &rule);
-}
-
 int
-confine_landlock(const struct trees *trees)
+confine_landlock(const struct confinement *c)
 {
-	int abi = sys_landlock_abi();
-	struct landlock_ruleset_attr attr = {.handled_access_fs = handled(abi)};
-	int ruleset, r = 0;
+	struct landlock_path_beneath_attr rules[POLICY_PREFIXES_MAX];
+	const struct trees *trees = c->trees;
+	size_t n = 0;
 
-	if (abi == -ENOSYS || abi == -EOPNOTSUPP)
-		return 0;
-	if (abi < 0)
-		return abi;
-	ruleset = sys_landlock_create_ruleset(&attr, sizeof(attr));
-	if (ruleset < 0)
-		return ruleset;
-	for (size_t i = 0; i < trees->n_reaches && r == 0; i++) {
+	for (size_t i = 0; i < trees->n_reaches; i++) {
 		const struct reach *reach = &trees->reaches[i];
-		const struct tree *tree = &trees->trees[reach->tree];
 		/* A file that is yet to be created has nothing but its directory to be named by. */
 		bool is_file = reach->name && !(reach->verbs & POLICY_CREATE);
+		int fd = is_file ? reach->file : trees->trees[reach->tree].read_only;
 
-		r = add_rule(ruleset, is_file ? reach->file : tree->read_only,
-			     access_of(reach->verbs, is_file) & attr.handled_access_fs);
+		if (fd >= 0)
+			rules[n++] = (struct landlock_path_beneath_attr){
+				.allowed_access = access_of(reach->verbs, is_file),
+				.parent_fd = fd,
+			};
 	}
-	if (r == 0)
-		r = sys_landlock_restrict_self(ruleset);
-	close(ruleset);
-	return r < 0 ? r : 1;
+	return landlock_enter(LANDLOCK_TAKES_ALL, rules, n);
 }

@@ -58,6 +58,9 @@ main(int argc, char **argv)
 		return 2;
 	}
 	umask(0);
+	r = confine_begin();
+	if (r < 0)
+		fail(r, "cannot begin");
 	r = setup_read(&setup);
 	if (r < 0)
 		fail(r, "cannot read what the broker said");

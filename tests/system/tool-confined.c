@@ -69,7 +69,7 @@ permit_around(int ruleset, const char *directory, const char *hidden)
 int
 main(int argc, char **argv)
 {
-	struct landlock_ruleset_attr attr = {.handled_access_fs = ACCESS};
+	struct sys_landlock_ruleset attr = {.files = ACCESS};
 	int ruleset;
 
 	if (argc < 4 || strcmp(argv[2], "--") != 0 || argv[1][0] != '/')
