@@ -293,5 +293,5 @@ watch_disarm(int epoll)
 bool
 watch_look(struct watch *watch)
 {
-	return names_changed(watch) || !watch_is_settled(watch);
+	return watch->n_places > 0 && (names_changed(watch) || !watch_is_settled(watch));
 }
