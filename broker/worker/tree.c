@@ -240,8 +240,7 @@ open_directories(struct trees *trees, struct watch *watch, int *ret_directories)
 		}
 		settled = watch_is_settled(watch);
 	}
-	watch_ready(watch, settled);
-	return r;
+	return r == 0 ? watch_ready(watch, settled) : r;
 }
 
 int
@@ -250,7 +249,7 @@ trees_make(struct trees *trees, struct watch *watch, const struct policy_image *
 {
 	int directories[POLICY_PREFIXES_MAX], r;
 
-	*trees = (struct trees){.is_private = can_clone()};
+	*trees = (struct trees){.is_private = can_clone(), .watch = watch};
 	if (!image)
 		return 0;
 	r = policy_reach(image, identity, add_reach, trees);
@@ -361,11 +360,7 @@ trees_open(const struct trees *trees, const struct reach *reach,
 	   int *ret_fd)
 {
 	const struct tree *tree = &trees->trees[reach->tree];
-	struct open_how how = {
-		.flags = (unsigned)flags,
-		/* File systems that are mounted beneath it belong only to `**`. */
-		.resolve = RESOLVE_STRICT | (tree->recursive ? 0 : RESOLVE_NO_XDEV),
-	};
+	struct open_how how = {.flags = (unsigned)flags, .resolve = RESOLVE_STRICT};
 	char relative[POLICY_PATH_MAX + 1];
 	int clone, r;
 
@@ -374,6 +369,9 @@ trees_open(const struct trees *trees, const struct reach *reach,
 		return -EISDIR;
 	if (tree->roots[TREE_READ] < 0)
 		return -ENOENT;
+	/* What is mounted beneath it belongs only to `**`; and nobody sees what lies below that. */
+	if (!tree->recursive && watch_is_hidden(trees->watch, path, length))
+		return -EXDEV;
 	path += tree->length + 1;
 	length -= tree->length + 1;
 	memcpy(relative, path, length);

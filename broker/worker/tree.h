@@ -50,6 +50,7 @@ struct trees {
 	size_t n_reaches;
 	bool is_private; /* mounts of our own; else the host's directories */
 	bool writes;     /* some rule writes */
+	const struct watch *watch;
 };
 
 /*

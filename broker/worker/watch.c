@@ -190,50 +190,96 @@ concerns_us(const struct watch *watch, const char *mount, size_t length)
 		const struct watch_place *place = &watch->places[i];
 
 		if (holds(mount, length, place->directory, place->length) ||
-		    (place->recursive && holds(place->directory, place->length, mount, length)))
+		    holds(place->directory, place->length, mount, length))
 			return true;
 	}
 	return false;
 }
 
-/* FNV-1a, of the lines of those mounts that our trees lie on or hold. */
-static uint64_t
-add_line(const struct watch *watch, uint64_t hash, const char *line, const char *end)
+/* 0, or what fn returned when that was not 0. */
+typedef int mount_fn(struct watch *watch, const char *line, size_t size, const char *point,
+		     size_t length);
+
+static int
+pass_line(struct watch *watch, const char *line, const char *end, mount_fn *fn)
 {
 	char point[POLICY_PATH_MAX];
+	size_t length = mount_point_of(line, end, point, sizeof(point));
 
-	if (concerns_us(watch, point, mount_point_of(line, end, point, sizeof(point))))
-		for (; line < end; line++)
-			hash = (hash ^ (unsigned char)*line) * 0x100000001b3;
-	return hash;
+	return concerns_us(watch, point, length)
+		       ? fn(watch, line, (size_t)(end - line), point, length)
+		       : 0;
 }
 
-/* All mounts as they are. */
-static uint64_t
-mounts_now(const struct watch *watch)
+/* All that concern us, as they are now. */
+static int
+each_mount(struct watch *watch, mount_fn *fn)
 {
 	static char text[MOUNTS_AT_ONCE];
-	uint64_t hash = 0xcbf29ce484222325;
 	size_t have = 0;
 	off_t offset = 0;
 	ssize_t n;
+	int r = 0;
 
-	while ((n = pread(WATCH_MOUNTS, text + have, sizeof(text) - have, offset)) > 0) {
+	while (r == 0 && (n = pread(WATCH_MOUNTS, text + have, sizeof(text) - have, offset)) > 0) {
 		char *line = text, *end;
 
 		offset += n;
 		have += (size_t)n;
-		while ((end = memchr(line, '\n', (size_t)(text + have - line)))) {
-			hash = add_line(watch, hash, line, end);
+		while (r == 0 && (end = memchr(line, '\n', (size_t)(text + have - line)))) {
+			r = pass_line(watch, line, end, fn);
 			line = end + 1;
 		}
-		/* A line that is longer than all that: what there is of it. */
+		/* A line that is longer than all that: left out, with where it is mounted. */
 		if (line == text && have == sizeof(text))
 			line = text + have;
 		have = (size_t)(text + have - line);
 		memmove(text, line, have);
 	}
-	return hash;
+	return r;
+}
+
+/* FNV-1a. */
+static int
+add_to_hash(struct watch *watch, const char *line, size_t size, const char *point, size_t length)
+{
+	(void)point;
+	(void)length;
+	for (size_t i = 0; i < size; i++)
+		watch->mounts = (watch->mounts ^ (unsigned char)line[i]) * 0x100000001b3;
+	return 0;
+}
+
+/* Is there a place above that does not include it? */
+static int
+note_below(struct watch *watch, const char *line, size_t size, const char *mount, size_t length)
+{
+	bool is_below = false;
+	char **below;
+
+	(void)line;
+	(void)size;
+	for (size_t i = 0; i < watch->n_places && !is_below; i++)
+		is_below =
+			!watch->places[i].recursive && watch->places[i].length < length &&
+			holds(watch->places[i].directory, watch->places[i].length, mount, length);
+	if (!is_below)
+		return 0;
+	below = reallocarray(watch->below, watch->n_below + 1, sizeof(*below));
+	if (!below)
+		return -ENOMEM;
+	watch->below = below;
+	below[watch->n_below] = strndup(mount, length);
+	return below[watch->n_below++] ? 0 : -ENOMEM;
+}
+
+bool
+watch_is_hidden(const struct watch *watch, const char *path, size_t length)
+{
+	for (size_t i = 0; i < watch->n_below; i++)
+		if (holds(watch->below[i], strlen(watch->below[i]), path, length))
+			return true;
+	return false;
 }
 
 int
@@ -254,13 +300,14 @@ watch_is_settled(struct watch *watch)
 {
 	uint64_t before = watch->mounts;
 
-	watch->mounts = mounts_now(watch);
+	watch->mounts = 0xcbf29ce484222325;
+	(void)each_mount(watch, add_to_hash);
 	return watch->mounts == before;
 }
 
 /* --- both -------------------------------------------------------------------------------- */
 
-void
+int
 watch_ready(struct watch *watch, bool settled)
 {
 	if (watch->n_names > 0)
@@ -268,6 +315,7 @@ watch_ready(struct watch *watch, bool settled)
 	/* The kernel tells of all that was mounted since watch_begin(): there will be a look. */
 	if (!settled)
 		watch->mounts = ~watch->mounts;
+	return each_mount(watch, note_below);
 }
 
 void

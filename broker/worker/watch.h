@@ -41,6 +41,8 @@ struct watch {
 	size_t n_names;
 	struct watch_place places[POLICY_PREFIXES_MAX];
 	size_t n_places;
+	char **below; /* where file systems are mounted below a place that is not recursive */
+	size_t n_below;
 	bool blind; /* the kernel tells of no names, or not of all */
 	uint64_t mounts;
 };
@@ -51,7 +53,7 @@ struct watch {
  */
 int watch_begin(struct watch *watch, uid_t uid);
 
-/* Mounts that this directory lies on count; and with recursive, those that it holds. */
+/* Mounts that this directory lies on count, and those that it holds; these belong to it if recursive. */
 int watch_place(struct watch *watch, const char *directory, bool recursive);
 
 /*
@@ -67,7 +69,10 @@ bool watch_is_settled(struct watch *watch);
 int watch_open(struct watch *watch, const char *directory, int *ret_fd);
 
 /* The end of the first phase. settled: the last answer, or no tree is known to be what it should. */
-void watch_ready(struct watch *watch, bool settled);
+int watch_ready(struct watch *watch, bool settled);
+
+/* Is this path, in a place that is not recursive, hidden by what is mounted there? */
+bool watch_is_hidden(const struct watch *watch, const char *path, size_t length);
 
 /*
  * Second phase. Have epoll tell of changes, with data.ptr the watch: of those after this call; of those

@@ -36,7 +36,7 @@ has "what another one gives, beside it, cannot" "Permission denied" "$(with "$D/
 ok "where it lies it could" as $A "$D/other"
 has "a descriptor to run is still one to read: no reopening for writing" "Read-only file system" \
 	"$(chown $A "$D/tool"; with "$D/tool" 'exec 8<>/proc/self/fd/9')"
-flags=write
+flags='write'
 ok "one for writing writes" with "$D/file" 'echo more >&9'
 flags=''
 has "and the one for reading, of the same file and owner, cannot be reopened" "Read-only file system" \
@@ -54,7 +54,7 @@ has "a block device as well" "type|Permission|does not allow" "$(with "$D/dev/di
 has "and a FIFO" "type|Permission|does not allow" "$(timeout 5 bash -c "$(declare -f with as); A=$A BUILD=$BUILD flags=''; with $D/dev/fifo true")"
 is "a regular file beneath the same rule is one" regular "$(with "$D/dev/file" 'cat <&9')"
 has "and cannot be reopened" "Read-only file system" "$(with "$D/dev/file" 'exec 8<>/proc/self/fd/9')"
-flags=write
+flags='write'
 ok "but be opened for writing" with "$D/dev/file" 'echo more >&9'
 
 stop_broker
