@@ -150,6 +150,13 @@ make_setup(void)
 
 /* --- a worker ----------------------------------------------------------------------------- */
 
+/* Without exit(3), which would take away what the others work with. */
+static void __attribute__((noreturn)) fail(const char *what, int r)
+{
+	warnx("a worker cannot start: %s: %s", what, strerror(-r));
+	_exit(EXIT_FAILURE);
+}
+
 static void
 set_mounting(cap_flag_value_t value)
 {
@@ -158,7 +165,7 @@ set_mounting(cap_flag_value_t value)
 
 	if (!caps || cap_set_flag(caps, CAP_EFFECTIVE, 1, &cap, value) < 0 ||
 	    cap_set_proc(caps) < 0)
-		err(1, "capabilities");
+		fail("capabilities", -errno);
 	cap_free(caps);
 }
 
@@ -171,6 +178,9 @@ enter_some(const struct confinement *c, uint32_t layers, uint32_t *ret_layers)
 	/* Without "caps", a change of ids would take what opening needs. */
 	if (is_root && !(layers & LAYER_CAPS) &&
 	    prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0)
+		return -errno;
+	/* Root needs nothing else for Landlock; seccomp brings this with it. */
+	if (!is_root && layers & LAYER_LANDLOCK && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
 	for (size_t i = 0; i < n_confine_steps; i++) {
 		const uint32_t of = confine_steps[i].layers ? confine_steps[i].layers : REST;
@@ -208,7 +218,7 @@ static void __attribute__((noreturn)) be_worker(uint32_t layers)
 	if (is_root && !(layers & LAYER_TREES))
 		set_mounting(CAP_SET);
 	if (r == 0 && trees.is_private && !(layers & LAYER_TREES))
-		errx(1, "trees are private that should not be");
+		fail("trees that are private", -EEXIST);
 	if (r == 0)
 		r = armed_prepare();
 	if (r == 0)
@@ -219,7 +229,7 @@ static void __attribute__((noreturn)) be_worker(uint32_t layers)
 		r = layers == ALL ? confine(&confinement, &entered)
 				  : enter_some(&confinement, layers, &entered);
 	if (r < 0)
-		errx(1, "a worker cannot start: %s", strerror(-r));
+		fail("confinement", r);
 	trees_forget_files(&trees);
 	serve_note((unsigned char)(IPC_NOTE_LAYERS | (entered & LAYERS_ALL)));
 	_exit(serve(&server, epoll, 100) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
@@ -233,7 +243,7 @@ place_descriptors(int ends[4])
 		ends[i] = fcntl(ends[i], F_DUPFD_CLOEXEC, CLIENT);
 	for (int i = 0; i < 4; i++)
 		if (ends[i] < 0 || dup2(ends[i], IPC_CONTROL + i) < 0)
-			err(1, "descriptors");
+			fail("descriptors", -errno);
 	sys_close_from(IPC_PAGE);
 }
 
@@ -298,7 +308,7 @@ start(struct server_process *s, uint32_t layers)
 static void
 stop(struct server_process *s)
 {
-	int status;
+	int status = 0;
 
 	if (s->pid == 0)
 		return;
@@ -431,8 +441,8 @@ main(void)
 	CPU_SET(0, &one);
 	if (sched_setaffinity(0, sizeof(one), &one) < 0)
 		err(1, "pinning");
-	make_files();
 	atexit(finish);
+	make_files();
 	make_setup();
 	for (int generation = 0; generation < GENERATIONS; generation++) {
 		run(generation);
