@@ -6,6 +6,10 @@
  * A worker here is the program's own code from trees_make() to serve(), in a child instead of
  * behind the broker; the client is the library's. The layers that this host, or this user, has not
  * are left out.
+ *
+ *     bench-layers [DEPTH]     directories between the file and where its rule begins, default: 1
+ *
+ * The deeper it lies the more Landlock and capabilities cost: they look at each directory.
  */
 #include <err.h>
 #include <errno.h>
@@ -41,6 +45,7 @@ enum {
 	ALL_ROUNDS = GENERATIONS * ROUNDS,
 	OWN_ID = 60001, /* nobody's: the helpers' account, and the peer */
 	PEER_ID = 60002,
+	DEPTH_MAX = 40,
 	CLIENT = 64, /* descriptors from here on, out of the way of those of broker/ipc.h */
 };
 
@@ -74,7 +79,7 @@ struct server_process {
 
 static struct server_process servers[N_VARIANTS];
 static double us[N_VARIANTS][ALL_ROUNDS], ratio[N_VARIANTS][ALL_ROUNDS];
-static char directory[] = "/tmp/fdbroker-bench.XXXXXX", file[80];
+static char directory[] = "/tmp/fdbroker-bench.XXXXXX", file[512];
 static struct setup setup;
 static bool is_root;
 
@@ -89,25 +94,23 @@ now(void)
 
 /* --- what there is to open ---------------------------------------------------------------- */
 
-static const char *
-path_of(const char *name)
-{
-	static char path[80];
-
-	snprintf(path, sizeof(path), "%s/%s", directory, name);
-	return path;
-}
-
-/* A file that only root reads, two directories beneath where its rule begins. */
+/* A file that only root reads, so many directories beneath where its rule begins. */
 static void
-make_files(void)
+make_files(int depth)
 {
 	FILE *stream;
+	int n;
 
-	if (!mkdtemp(directory) || mkdir(path_of("log"), 0750) < 0 ||
-	    mkdir(path_of("log/nginx"), 0750) < 0 || mkdir(path_of("tls"), 0750) < 0)
+	if (!mkdtemp(directory))
 		err(1, "%s", directory);
-	strcpy(file, path_of("log/nginx/access.log"));
+	n = snprintf(file, sizeof(file), "%s/log", directory);
+	for (int i = -1; i < depth; i++) {
+		if (i >= 0)
+			n += snprintf(file + n, sizeof(file) - (size_t)n, "/d%d", i);
+		if (mkdir(file, 0750) < 0)
+			err(1, "%s", file);
+	}
+	strcpy(file + n, "/access.log");
 	stream = fopen(file, "w");
 	if (!stream || fputs("content\n", stream) < 0 || fclose(stream) < 0 ||
 	    chmod(file, 0640) < 0)
@@ -130,8 +133,8 @@ make_setup(void)
 
 	source.size = (size_t)snprintf(
 		text, sizeof(text),
-		"policy 1\nallow user:%u read %s/log/**/*.log\nallow user:%u read %s/tls/key.pem\n",
-		uid, directory, uid, directory);
+		"policy 1\nallow user:%u read %s/log/**/*.log\nallow user:%u read /etc/passwd\n",
+		uid, directory, uid);
 	page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (page == MAP_FAILED || policy_compile(&source, 1, 0, &diag, &bytes, &size) < 0 ||
 	    policy_image_from_memory(bytes, size, &setup.image) < 0 ||
@@ -431,10 +434,13 @@ finish(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
+	const int depth = argc > 1 ? atoi(argv[1]) : 1;
 	cpu_set_t one;
 
+	if (argc > 2 || depth < 0 || depth > DEPTH_MAX)
+		errx(2, "usage: bench-layers [DEPTH], at most %d", DEPTH_MAX);
 	is_root = geteuid() == 0;
 	/* One core: what is measured is work, not the wake-up of an idle core. */
 	CPU_ZERO(&one);
@@ -442,7 +448,7 @@ main(void)
 	if (sched_setaffinity(0, sizeof(one), &one) < 0)
 		err(1, "pinning");
 	atexit(finish);
-	make_files();
+	make_files(depth);
 	make_setup();
 	for (int generation = 0; generation < GENERATIONS; generation++) {
 		run(generation);
