@@ -303,7 +303,7 @@ start(struct server_process *s, uint32_t layers)
 	s->ended = ended[0];
 	if (read(s->notes, &note, 1) != 1)
 		errx(1, "a worker ended before it was ready");
-	s->layers = (note & LAYERS_ALL) | (layers & REST);
+	s->layers = (note & LAYERS_ALL) | (layers & ~(uint32_t)LAYERS_ALL);
 	connect_to(s);
 }
 
