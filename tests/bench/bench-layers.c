@@ -410,7 +410,8 @@ print_row(size_t v)
 	}
 	for (size_t i = 0; i < 2; i++) {
 		qsort(values[i], ALL_ROUNDS, sizeof(double), compare);
-		printf("  %7.2f %6.2f %6.2f", values[i][ALL_ROUNDS / 2], values[i][ALL_ROUNDS / 10],
+		printf("  %7.*f %6.*f %6.*f", (int)i + 2, values[i][ALL_ROUNDS / 2], (int)i + 2,
+		       values[i][ALL_ROUNDS / 10], (int)i + 2,
 		       values[i][ALL_ROUNDS - 1 - ALL_ROUNDS / 10]);
 		if (v == NONE)
 			break;
