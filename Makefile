@@ -97,6 +97,8 @@ library: $(B)/libfdbroker.so $(B)/libfdbroker.a
 $(B)/policy.a: $(POLICY)
 $(B)/shared.a: $(SHARED)
 $(B)/client.a: $(LIBRARY)
+# For the tests: what a worker does, without its main().
+$(B)/worker.a: $(filter-out %/main.o,$(WORKER))
 $(B)/%.a:
 	@rm -f $@
 	$(call run,AR,$(AR) rcsD $@ $^)
@@ -142,8 +144,6 @@ SCRIPTS    = $(wildcard tests/*/*.t)
 RUN        = BUILD=$(abspath $(B)) FUZZERS=$(abspath $(SANITIZED))/tests/fuzz CMOCKA_MESSAGE_OUTPUT=TAP
 
 $(B)/tests.a: $(call objects,tests)
-# For those that are a worker themselves.
-$(B)/worker.a: $(filter-out %/main.o,$(WORKER))
 $(B)/tests/%: $(B)/tests/%.o $(B)/tests.a $(B)/worker.a $(B)/shared.a $(B)/policy.a $(B)/client.a
 	$(call run,LINK,$(call link,-lcmocka -lcap -lseccomp))
 $(FUZZERS): $(B)/tests/fuzz/fuzz.o
