@@ -3,7 +3,7 @@
  * What the layers cost: open and close of one file through workers that have all of them, each
  * alone, and none, on one core, in interleaved rounds.
  *
- * A worker here is the program's own code from trees_make() to serve(), in a child instead of
+ * A worker here is the program's own code from watch_begin() to serve(), in a child instead of
  * behind the broker; the client is the library's. The layers that this host, or this user, has not
  * are left out.
  *
@@ -50,7 +50,9 @@ enum {
 };
 
 /* The steps that belong to no layer: not dumpable, no_new_privs, limits. */
-#define REST  (LAYERS_ALL + 1u)
+#define REST (LAYERS_ALL + 1u)
+/* No layer: without private mounts a worker looks at a file before it opens it, in place of nodev. */
+#define LOOKS (4 * REST)
 #define ALL   (LAYERS_ALL | REST)
 #define BOUND 1.10 /* all layers to none */
 
@@ -67,6 +69,7 @@ static const struct variant {
 	{"capabilities", LAYER_CAPS},
 	{"uid", LAYER_USER},
 	{"limits, no_new_privs", REST},
+	{"no layer, and looks first", LOOKS},
 };
 enum { NONE = 0, EVERY = 2, N_VARIANTS = ELEMENTS(variants) };
 
@@ -81,7 +84,7 @@ static struct server_process servers[N_VARIANTS];
 static double us[N_VARIANTS][ALL_ROUNDS], ratio[N_VARIANTS][ALL_ROUNDS];
 static char directory[] = "/tmp/fdbroker-bench.XXXXXX", file[512];
 static struct setup setup;
-static bool is_root;
+static bool is_root, can_mount;
 
 static double
 now(void)
@@ -182,8 +185,8 @@ enter_some(const struct confinement *c, uint32_t layers, uint32_t *ret_layers)
 	if (is_root && !(layers & LAYER_CAPS) &&
 	    prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0)
 		return -errno;
-	/* Root needs nothing else for Landlock; seccomp brings this with it. */
-	if (!is_root && layers & LAYER_LANDLOCK && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	/* Who can mount needs nothing else for Landlock; seccomp brings this with it. */
+	if (!can_mount && layers & LAYER_LANDLOCK && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
 	for (size_t i = 0; i < n_confine_steps; i++) {
 		const uint32_t of = confine_steps[i].layers ? confine_steps[i].layers : REST;
@@ -201,7 +204,8 @@ enter_some(const struct confinement *c, uint32_t layers, uint32_t *ret_layers)
 static void __attribute__((noreturn)) be_worker(uint32_t layers)
 {
 	static struct trees trees;
-	struct server server = {.setup = &setup, .trees = &trees};
+	static struct watch watch;
+	struct server server = {.setup = &setup, .trees = &trees, .watch = &watch};
 	struct confinement confinement = {
 		.trees = &trees,
 		.own_uid = setup.head.own_uid,
@@ -211,17 +215,23 @@ static void __attribute__((noreturn)) be_worker(uint32_t layers)
 		.groups = setup.groups,
 		.memory = policy_image_size(setup.image) + (64u << 20),
 	};
+	const bool hosts = can_mount && !(layers & LAYER_TREES);
 	uint32_t entered = 0;
 	int epoll = -1, r;
 
+	r = watch_begin(&watch, is_root ? setup.peer.uid : (uid_t)-1);
 	/* Where it cannot mount, its trees are the host's directories. */
-	if (is_root && !(layers & LAYER_TREES))
+	if (hosts)
 		set_mounting(CAP_CLEAR);
-	r = trees_make(&trees, setup.image, &setup.identity);
-	if (is_root && !(layers & LAYER_TREES))
+	if (r == 0)
+		r = trees_make(&trees, &watch, setup.image, &setup.identity);
+	if (hosts)
 		set_mounting(CAP_SET);
-	if (r == 0 && trees.is_private && !(layers & LAYER_TREES))
-		fail("trees that are private", -EEXIST);
+	if (r == 0 && trees.is_private != (can_mount && !hosts))
+		fail("trees of the wrong kind", -EEXIST);
+	/* What the layer costs, not what is done in its place: the same calls for all. */
+	if (hosts && !(layers & LOOKS))
+		trees.is_private = true;
 	if (r == 0)
 		r = armed_prepare();
 	if (r == 0)
@@ -439,10 +449,15 @@ main(int argc, char **argv)
 {
 	const int depth = argc > 1 ? atoi(argv[1]) : 1;
 	cpu_set_t one;
+	int tree;
 
 	if (argc > 2 || depth < 0 || depth > DEPTH_MAX)
 		errx(2, "usage: bench-layers [DEPTH], at most %d", DEPTH_MAX);
 	is_root = geteuid() == 0;
+	tree = sys_open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	can_mount = tree >= 0;
+	if (tree >= 0)
+		close(tree);
 	/* One core: what is measured is work, not the wake-up of an idle core. */
 	CPU_ZERO(&one);
 	CPU_SET(0, &one);
