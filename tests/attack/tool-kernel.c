@@ -26,7 +26,6 @@
 #define SO_PEERPIDFD 77 /* Linux 6.5 */
 #endif
 #define PIDFD_INFO_CALL  0xc040ff0bu /* ioctl PIDFD_GET_INFO with 64 bytes, Linux 6.13 */
-#define F_ADD_SEALS_CALL (F_LINUX_SPECIFIC_BASE + 9)
 
 enum { KILLS = 1 << 16 };
 
@@ -78,7 +77,7 @@ static const struct lack {
 	{"openat2", SYS_openat2, -ENOSYS, 0, 0},
 	{"close_range", SYS_close_range, -ENOSYS, 0, 0},
 	{"execveat", SYS_execveat, -ENOSYS, 0, 0},
-	{"seals", SYS_fcntl, -EINVAL, 1, F_ADD_SEALS_CALL},
+	{"seals", SYS_fcntl, -EINVAL, 1, F_ADD_SEALS},
 	{"peergroups", SYS_getsockopt, -ENOPROTOOPT, 2, SO_PEERGROUPS},
 };
 
