@@ -83,7 +83,7 @@ layers=0
 while IFS= read -r line; do
 	out_has "in the words of the broker: ${line%%:*}" "$line"
 	((++layers))
-done < <(sed -n 's/^\t{LAYER_[A-Z]*, "\(.*\)", "\(.*\)"},$/\1: \2/p' "$root/broker/layers.c")
+done < <(sed -n 's/^\t{LAYER_[A-Z]*, "\([a-z]*\)", "\([^"]*\)",.*$/\1: \2/p' "$root/broker/layers.c")
 ok 'these are all layers' test "$layers" -eq "$(grep -c '{LAYER_' "$root/broker/layers.c")"
 finish
 
