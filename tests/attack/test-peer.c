@@ -28,7 +28,7 @@
 #include "tests/people.h"
 
 enum {
-	STARTS = 150, /* of workers that are hammered meanwhile */
+	STARTS = 200, /* of workers that are hammered meanwhile */
 
 	/* Their workers stay in the first phase: a rule begins where nobody answers. */
 	HELD = 61001,
@@ -91,6 +91,7 @@ static int
 try_file(pid_t pid, const char *name, const char *text)
 {
 	char path[64], byte[64];
+	ssize_t n;
 	int fd, r;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
@@ -98,11 +99,13 @@ try_file(pid_t pid, const char *name, const char *text)
 	if (fd < 0)
 		return errno;
 	if (strcmp(name, "mem") == 0)
-		r = result(pread(fd, byte, 1, (off_t)(uintptr_t)known));
+		n = pread(fd, byte, 1, (off_t)(uintptr_t)known);
 	else if (text)
-		r = result(write(fd, text, strlen(text)));
+		n = write(fd, text, strlen(text));
 	else
-		r = result(read(fd, byte, sizeof(byte)));
+		n = read(fd, byte, sizeof(byte));
+	/* Of one that has ended there is nothing to read. */
+	r = n == 0 ? ESRCH : result(n);
 	close(fd);
 	return r;
 }
@@ -243,9 +246,12 @@ try_queue(pid_t pid)
 	return result(syscall(SYS_rt_sigqueueinfo, pid, SIGTERM, &info));
 }
 
-enum { MAY_BE_ABSENT = 1, LOOKS = 2 };
+/*
+ * LOOKS: from a namespace of its own the kernel refuses it to anybody outside of it. OWNER: who may is
+ * whom the file belongs to, proc_pid(5).
+ */
+enum { MAY_BE_ABSENT = 1, LOOKS = 2, OWNER = 4 };
 
-/* LOOKS: from a namespace of its own the kernel refuses it to anybody outside of it. */
 #define ACTS(X)                                                                                    \
 	X("ptrace attach", LOOKS, try_attach(pid))                                                 \
 	X("ptrace seize", LOOKS, try_seize(pid))                                                   \
@@ -255,7 +261,7 @@ enum { MAY_BE_ABSENT = 1, LOOKS = 2 };
 	X("read maps", LOOKS, try_file(pid, "maps", NULL))                                         \
 	X("read environ", LOOKS, try_file(pid, "environ", NULL))                                   \
 	X("read auxv", LOOKS, try_file(pid, "auxv", NULL))                                         \
-	X("list fd", LOOKS, try_fds(pid))                                                          \
+	X("list fd", LOOKS | OWNER, try_fds(pid))                                                  \
 	X("readlink fd/0", LOOKS, try_link(pid, "fd/0"))                                           \
 	X("readlink root", LOOKS, try_link(pid, "root"))                                           \
 	X("readlink cwd", LOOKS, try_link(pid, "cwd"))                                             \
@@ -282,8 +288,8 @@ enum { MAY_BE_ABSENT = 1, LOOKS = 2 };
 	X("kcmp", LOOKS | MAY_BE_ABSENT, try_kcmp(pid))                                            \
 	X("perf_event_open", LOOKS | MAY_BE_ABSENT, try_perf(pid))                                 \
 	X("get_robust_list", LOOKS, try_robust_list(pid))                                          \
-	X("write oom_score_adj", 0, try_file(pid, "oom_score_adj", "500"))                         \
-	X("write coredump_filter", LOOKS, try_file(pid, "coredump_filter", "0x7f"))                \
+	X("write oom_score_adj", OWNER, try_file(pid, "oom_score_adj", "500"))                     \
+	X("write coredump_filter", LOOKS | OWNER, try_file(pid, "coredump_filter", "0x7f"))        \
 	X("write timerslack_ns", LOOKS | MAY_BE_ABSENT, try_file(pid, "timerslack_ns", "1000000"))
 
 static const struct {
@@ -633,6 +639,103 @@ test_workers(void **state)
 	sleep_ms(1200);
 }
 
+/* --- while workers start ------------------------------------------------------------------------
+ */
+
+/*
+ * For one call a worker has its peer as effective user. All the time, against whichever process of
+ * the broker is the newest. Of each act how often it succeeded, in results.
+ */
+static int
+hammer(void *context)
+{
+	static const char *const wanted[] = {
+		"setpriority",  "sched_setaffinity", "sched_setscheduler",  "ioprio_set",
+		"kill 0",       "pidfd_getfd",       "prlimit64, to get",   "list fd",
+		"readlink exe", "read maps",         "write oom_score_adj", "write coredump_filter",
+	};
+	size_t which[ELEMENTS(wanted)] = {};
+	char path[64], text[4096];
+	int fd;
+
+	(void)context;
+	for (size_t w = 0; w < ELEMENTS(wanted); w++)
+		while (strcmp(acts[which[w]].name, wanted[w]) != 0)
+			which[w]++;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", broker.pid, broker.pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setsid() < 0)
+		return 1;
+	for (unsigned turn = 0;; turn++) {
+		ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+		pid_t pid = 0;
+		char *at = text, *end;
+
+		text[n > 0 ? n : 0] = '\0';
+		for (long one; (one = strtol(at, &end, 10)) > 0; at = end)
+			pid = (pid_t)one;
+		for (int again = 0; again < 200 && pid > 0; again++) {
+			size_t i = which[turn % ELEMENTS(wanted)];
+
+			if (act(i, pid) == 0)
+				__atomic_add_fetch(&results[i], 1, __ATOMIC_RELAXED);
+		}
+	}
+	return 0;
+}
+
+/* A worker for this user with that group, which is ready, and its end. */
+static void
+start_and_end(uid_t uid, gid_t gid)
+{
+	int fd = connect_as(&broker, &(struct ids){.uid = uid, .gid = gid});
+	struct worker_seen seen[4];
+	size_t n;
+
+	/* Not our connection: refused, by the worker. */
+	assert_int_equal(ask(&broker, fd, NULL, "file"), EACCES);
+	n = workers_of(&broker, uid, seen, ELEMENTS(seen));
+	assert_in_range(n, 1, ELEMENTS(seen));
+	for (size_t i = 0; i < n; i++)
+		kill(seen[i].pid, SIGKILL);
+	close(fd);
+	while (workers_of(&broker, uid, seen, ELEMENTS(seen)) > 0)
+		sleep_ms(1);
+}
+
+static void
+test_while_they_start(void **state)
+{
+	const struct ids ids = {.uid = READY, .gid = READY};
+	pid_t attackers[2];
+	int others = 0;
+
+	if (needs_root())
+		return;
+	set_dumpable(*state);
+	memset(results, 0, ELEMENTS(acts) * sizeof(*results));
+	for (size_t i = 0; i < ELEMENTS(attackers); i++)
+		attackers[i] = act_begin(&ids, hammer, NULL);
+	for (gid_t i = 0; i < STARTS; i++)
+		start_and_end(READY, READY + 1000 + i);
+	for (size_t i = 0; i < ELEMENTS(attackers); i++) {
+		kill(attackers[i], SIGKILL);
+		(void)act_end(attackers[i]);
+	}
+	for (size_t i = 0; i < ELEMENTS(acts); i++) {
+		if (results[i] > 0)
+			printf("# %s succeeds: %d times\n", acts[i].name, results[i]);
+		/*
+		 * Whoever changes its effective uid gets fs.suid_dumpable, and with 1 its files in
+		 * proc_pid(5) belong to that uid. What else there is, the kernel refuses: the real and
+		 * saved uids are root's, and the worker has more capabilities.
+		 */
+		if (strcmp(*state, "1") != 0 || !(acts[i].flags & OWNER))
+			others += results[i];
+	}
+	assert_int_equal(others, 0);
+}
+
 int
 main(void)
 {
@@ -644,6 +747,10 @@ main(void)
 		{"workers, fs.suid_dumpable 0", test_workers, NULL, NULL, (void *)"0"},
 		{"workers, fs.suid_dumpable 1", test_workers, NULL, NULL, (void *)"1"},
 		{"workers, fs.suid_dumpable 2", test_workers, NULL, NULL, (void *)"2"},
+		{"workers that start, fs.suid_dumpable 0", test_while_they_start, NULL, NULL,
+		 (void *)"0"},
+		{"workers that start, fs.suid_dumpable 1", test_while_they_start, NULL, NULL,
+		 (void *)"1"},
 	};
 
 	return cmocka_run_group_tests_name("attack/peer", tests, setup, teardown);
