@@ -25,7 +25,7 @@
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77 /* Linux 6.5 */
 #endif
-#define PIDFD_INFO_CALL  0xc040ff0bu /* ioctl PIDFD_GET_INFO with 64 bytes, Linux 6.13 */
+#define PIDFD_INFO_CALL 0xc040ff0bu /* ioctl PIDFD_GET_INFO with 64 bytes, Linux 6.13 */
 
 enum { KILLS = 1 << 16 };
 
