@@ -10,6 +10,7 @@
 #include <linux/ioprio.h>
 #include <linux/kcmp.h>
 #include <linux/perf_event.h>
+#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -26,6 +27,8 @@
 
 #include "tests/fuse.h"
 #include "tests/people.h"
+
+#define ACCOUNT "news" /* of the helpers */
 
 enum {
 	STARTS = 200, /* of workers that are hammered meanwhile */
@@ -322,6 +325,7 @@ static int *results; /* of all acts, shared with whoever tries them; -1: not tri
 struct attack {
 	pid_t pid;
 	bool in_namespace;
+	unsigned only; /* acts with this flag; 0: all */
 	size_t first, last;
 };
 
@@ -348,7 +352,8 @@ attack(void *context)
 			return 4;
 	}
 	for (size_t i = a->first; i < a->last; i++)
-		results[i] = act(i, a->pid);
+		if (a->only == 0 || acts[i].flags & a->only)
+			results[i] = act(i, a->pid);
 	return 0;
 }
 
@@ -465,6 +470,20 @@ state_of(pid_t pid)
 	return state;
 }
 
+/* Others of the helpers' account can end a worker that serves. They cannot look into it. */
+static void
+look_as_account(pid_t worker)
+{
+	const struct passwd *account = getpwnam(ACCOUNT);
+
+	assert_non_null(account);
+	attack_as(account->pw_uid,
+		  &(struct attack){.pid = worker, .only = LOOKS, .last = ELEMENTS(acts)});
+	for (size_t i = 0; i < ELEMENTS(acts); i++)
+		if (results[i] == 0)
+			fail_msg("%s, as the helpers' account: succeeds", acts[i].name);
+}
+
 static void
 attack_worker(uid_t peer, pid_t worker, const char *which)
 {
@@ -476,7 +495,6 @@ attack_worker(uid_t peer, pid_t worker, const char *which)
 						 .in_namespace = in_namespace,
 						 .last = ELEMENTS(acts)});
 		for (size_t i = 0; i < ELEMENTS(acts); i++) {
-			/* To see how somebody else is limited is no limit to that one. */
 			bool refused =
 				results[i] == EPERM || results[i] == EACCES || results[i] == ESRCH;
 
@@ -626,6 +644,8 @@ test_workers(void **state)
 		attack_worker(uids[i], workers[i], i < 2 ? "first phase, own" : "own");
 		attack_worker(uids[i], workers[i ^ 1], i < 2 ? "first phase, other" : "other");
 	}
+	for (size_t i = 0; i < ELEMENTS(uids); i++)
+		look_as_account(workers[i]);
 	assert_int_equal(count_starting(&broker), 2);
 	assert_served(&broker);
 	/* The last one first: each has the wires of those before it. */
