@@ -600,6 +600,7 @@ setup(void **state)
 					   .rules = "allow user:61001 read @/hang/1/*\n"
 						    "allow user:61002 read @/hang/2/*\n"
 						    "allow user:61003|user:61004 read @/data/*\n",
+					   .user = ACCOUNT,
 					   .prepare = hang_names});
 	kill(fuse.server, SIGSTOP);
 	return 0;
