@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -91,4 +93,10 @@ int
 sys_close_from(unsigned first)
 {
 	return result(syscall(SYS_close_range, first, ~0U, 0));
+}
+
+int
+sys_fork_with_descriptors(void)
+{
+	return result(syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL));
 }

@@ -56,3 +56,4 @@ int sys_landlock_restrict_self(int ruleset);
 int sys_execveat(int fd, char *const argv[], char *const envp[]);
 int sys_close_on_exec_from(unsigned first);
 int sys_close_from(unsigned first);
+int sys_fork_with_descriptors(void); /* as fork(2), with one table of descriptors for both */

@@ -70,8 +70,6 @@ main(int argc, char **argv)
 				: setup.peer.kind == IPC_IDENTITY ? setup.peer.uid
 								  : setup.head.own_uid);
 	if (r == 0)
-		r = confine_begin();
-	if (r == 0)
 		r = trees_make(&trees, &watch, setup.peer.kind == IPC_REFUSER ? NULL : setup.image,
 			       &setup.identity);
 	if (r == -E2BIG)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "broker/sys.h"
@@ -36,22 +37,40 @@ move(int fd, int to)
 	return is_taken;
 }
 
+static bool
+make_instance(void)
+{
+	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	return fd >= 0 && move(fd, WATCH_NAMES);
+}
+
+/*
+ * It counts for the effective uid at this call. A process that changes that can become dumpable
+ * (fs.suid_dumpable), and then its files in /proc are the peer's to write: so a child does it, with
+ * the same table of descriptors and another memory.
+ */
+static bool
+make_instance_of(uid_t uid)
+{
+	int child = sys_fork_with_descriptors(), status = -1;
+
+	if (child == 0)
+		_exit(seteuid(uid) == 0 && make_instance() ? EXIT_SUCCESS : EXIT_FAILURE);
+	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	return status == 0;
+}
+
 int
 watch_begin(struct watch *watch, uid_t uid)
 {
-	int names, mounts;
+	bool names = uid == (uid_t)-1 ? make_instance() : make_instance_of(uid);
+	int mounts = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 
-	*watch = (struct watch){};
-	/* What is counted, is counted for the effective uid at this call. */
-	if (uid != (uid_t)-1 && seteuid(uid) < 0)
-		return -errno;
-	names = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (uid != (uid_t)-1 && seteuid(0) < 0)
-		return -errno;
-	mounts = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	/* Without /proc nobody tells of mounts, nor can anything be watched. */
-	watch->blind = names < 0 || mounts < 0;
-	return move(names, WATCH_NAMES) && move(mounts, WATCH_MOUNTS) ? 0 : -EMFILE;
+	*watch = (struct watch){.blind = !names || mounts < 0};
+	return (names || move(-1, WATCH_NAMES)) && move(mounts, WATCH_MOUNTS) ? 0 : -EMFILE;
 }
 
 /* From now on the kernel tells what becomes of this name, whatever it is, or is not yet. */

@@ -49,7 +49,7 @@ struct watch {
 
 /*
  * First phase. uid: whom the kernel counts what inotify takes for, who may have used up all that
- * there is for it; -1: for who runs us. Changing to it and back makes a process dumpable again.
+ * there is for it; -1: for who runs us.
  */
 int watch_begin(struct watch *watch, uid_t uid);
 
