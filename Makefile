@@ -97,11 +97,13 @@ library: $(B)/libfdbroker.so $(B)/libfdbroker.a
 $(B)/policy.a: $(POLICY)
 $(B)/shared.a: $(SHARED)
 $(B)/client.a: $(LIBRARY)
+# For the tests: what a worker does, without its main().
+$(B)/worker.a: $(filter-out %/main.o,$(WORKER))
 $(B)/%.a:
 	@rm -f $@
 	$(call run,AR,$(AR) rcsD $@ $^)
 
-link = $(CC) $(CFLAGS) $(HARDENING) $(LDFLAGS) $(LINKING) -Wl,--gc-sections -pie -o $@ $(filter %.o %.a,$^) $(1)
+link = $(CC) $(CFLAGS) $(HARDENING) $(LDFLAGS) $(LINKING) -Wl,--gc-sections -pie -o $@ $(filter %.o,$^) $(filter %.a,$^) $(1)
 
 $(B)/fdbrokerd: $(DAEMON) $(B)/shared.a $(B)/policy.a $(B)/client.a
 	$(call run,LINK,$(call link,-lcap))
@@ -142,15 +144,17 @@ SCRIPTS    = $(wildcard tests/*/*.t)
 RUN        = BUILD=$(abspath $(B)) FUZZERS=$(abspath $(SANITIZED))/tests/fuzz CMOCKA_MESSAGE_OUTPUT=TAP
 
 $(B)/tests.a: $(call objects,tests)
-$(B)/tests/%: $(B)/tests/%.o $(B)/tests.a $(B)/shared.a $(B)/policy.a $(B)/client.a
+$(B)/tests/%: $(B)/tests/%.o $(B)/tests.a $(B)/worker.a $(B)/shared.a $(B)/policy.a $(B)/client.a
 	$(call run,LINK,$(call link,-lcmocka -lcap -lseccomp))
 $(FUZZERS): $(B)/tests/fuzz/fuzz.o
+ACTS = $(patsubst %.c,$(B)/%.o,$(wildcard tests/attack/acts*.c))
+$(B)/tests/attack/test-confinement: $(ACTS)
 .SECONDARY:
 
 # What the tests need and the build does not.
 $(B)/have-tests: tests/deps.sh
 	@tests/deps.sh $(if $(INSTALLING),install,check) check && mkdir -p $(@D) && touch $@
-$(UNIT_TESTS:=.o) $(call objects,tests): | $(B)/have-tests
+$(UNIT_TESTS:=.o) $(ACTS) $(call objects,tests): | $(B)/have-tests
 
 tests: $(UNIT_TESTS) $(TEST_TOOLS) $(FUZZERS)
 
