@@ -148,7 +148,7 @@ $(B)/tests/%: $(B)/tests/%.o $(B)/tests.a $(B)/worker.a $(B)/shared.a $(B)/polic
 	$(call run,LINK,$(call link,-lcmocka -lcap -lseccomp))
 $(FUZZERS): $(B)/tests/fuzz/fuzz.o
 ACTS = $(patsubst %.c,$(B)/%.o,$(wildcard tests/attack/acts*.c))
-$(B)/tests/attack/test-confinement: $(ACTS)
+$(addprefix $(B)/tests/attack/,test-confinement test-worker-state): $(ACTS)
 .SECONDARY:
 
 # What the tests need and the build does not.

@@ -305,32 +305,6 @@ write_data(struct scene *s)
 }
 
 static int
-write_vector(struct scene *s)
-{
-	const struct iovec iov = {.iov_base = (char *)"x", .iov_len = 1};
-	ACT_FILE(fd, s->write, "mine", O_RDWR);
-
-	return TRY(SYS_writev, fd, &iov, 1);
-}
-
-static int
-write_at(struct scene *s)
-{
-	ACT_FILE(fd, s->write, "mine", O_RDWR);
-
-	return TRY(SYS_pwrite64, fd, "x", 1, 0L);
-}
-
-static int
-read_data(struct scene *s)
-{
-	char byte;
-	ACT_FILE(fd, s->read, "mine", O_RDONLY);
-
-	return TRY(SYS_read, fd, &byte, 1);
-}
-
-static int
 copy_range(struct scene *s)
 {
 	ACT_FILE(from, s->read, "mine", O_RDONLY);
@@ -486,9 +460,6 @@ const struct act acts_files[] = {
 	{"fcntl F_SETPIPE_SZ of a pipe to the broker", .act = grow_pipe},
 	{"flock", .act = lock},
 	{"write to it", .act = write_data, .runtime = true},
-	{"writev", .act = write_vector},
-	{"pwrite64", .act = write_at},
-	{"read", .act = read_data, .runtime = true},
 	{"copy_file_range", .act = copy_range},
 	{"sendfile", .act = send_file},
 	{"splice", .act = splice_in},

@@ -23,20 +23,20 @@ static int
 read_memory(struct scene *s)
 {
 	char bytes[sizeof(scene_secret)];
-	const struct iovec here = {bytes, sizeof(bytes)};
+	const struct iovec local = {bytes, sizeof(bytes)};
 	const struct iovec there = {scene_secret, sizeof(bytes)};
 
-	return TRY(SYS_process_vm_readv, s->victim, &here, 1UL, &there, 1UL, 0UL);
+	return TRY(SYS_process_vm_readv, s->victim, &local, 1UL, &there, 1UL, 0UL);
 }
 
 static int
 write_memory(struct scene *s)
 {
 	char bytes[sizeof(scene_secret)] = "";
-	const struct iovec here = {bytes, sizeof(bytes)};
+	const struct iovec local = {bytes, sizeof(bytes)};
 	const struct iovec there = {scene_secret, sizeof(bytes)};
 
-	return TRY(SYS_process_vm_writev, s->victim, &here, 1UL, &there, 1UL, 0UL);
+	return TRY(SYS_process_vm_writev, s->victim, &local, 1UL, &there, 1UL, 0UL);
 }
 
 static int
@@ -170,6 +170,9 @@ move_it(struct scene *s)
 	return TRY(SYS_migrate_pages, s->victim, 64UL, &node, &node);
 }
 
+/* Of another uid only with CAP_SYS_RESOURCE, which root has not everywhere. */
+const struct act act_limit_worker = {"prlimit64", .act = limit_it, .victim = VICTIM_WORKER};
+
 #define AGAINST(who, process)                                                                      \
 	{.group = "Against " who}, {"ptrace", .act = trace, .victim = process},                    \
 		{"process_vm_readv", .act = read_memory, .victim = process},                       \
@@ -183,7 +186,6 @@ move_it(struct scene *s)
 		{"pidfd_getfd", .act = pidfd_take, .victim = process},                             \
 		{"fcntl F_SETOWN, F_SETSIG", .act = signal_by_owner, .effect = is_signalled,       \
 		 .victim = process, .landlock_abi = 6},                                            \
-		{"prlimit64", .act = limit_it, .victim = process},                                 \
 		{"sched_setaffinity", .act = pin_it, .victim = process},                           \
 		{"sched_setscheduler", .act = reschedule_it, .victim = process},                   \
 		{"setpriority", .act = renice_it, .victim = process},                              \
@@ -195,5 +197,6 @@ move_it(struct scene *s)
 const struct act acts_processes[] = {
 	AGAINST("another worker", VICTIM_WORKER),
 	AGAINST("the broker", VICTIM_BROKER),
+	{"prlimit64", .act = limit_it, .victim = VICTIM_BROKER},
 };
 const size_t n_acts_processes = ELEMENTS(acts_processes);

@@ -123,8 +123,8 @@ listen_on_name(const struct scene *scene, bool abstract)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	snprintf(address.sun_path + abstract, sizeof(address.sun_path) - 1, "%s/socket",
-		 scene->directory);
+	snprintf(address.sun_path + abstract, sizeof(address.sun_path) - 1, "%s/socket%u",
+		 scene->directory, scene->number);
 	assert_return_code(fd, errno);
 	assert_return_code(bind(fd, (struct sockaddr *)&address, sizeof(address)), errno);
 	assert_return_code(listen(fd, 1), errno);
@@ -210,7 +210,8 @@ scene_set(struct scene *scene, enum victim victim)
 	const char *read;
 	int mount_id;
 
-	/* devices, programs and set-id bits count here, wherever TMPDIR is. */
+	scene->number++;
+	/* Devices, programs and set-id bits count here, wherever TMPDIR is. */
 	assert_return_code(mount("fdbroker-test", scene->directory, "tmpfs", 0, "mode=0755"),
 			   errno);
 	make_files(scene);

@@ -72,8 +72,8 @@ connect_unix(const struct scene *s, bool abstract)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = make_socket(AF_UNIX, SOCK_STREAM);
 
-	snprintf(address.sun_path + abstract, sizeof(address.sun_path) - 1, "%s/socket",
-		 s->directory);
+	snprintf(address.sun_path + abstract, sizeof(address.sun_path) - 1, "%s/socket%u",
+		 s->directory, s->number);
 	return fd < 0 ? fd : TRY(SYS_connect, fd, &address, sizeof(address));
 }
 
@@ -150,15 +150,6 @@ set_option(struct scene *s)
 	const int size = 1 << 20;
 
 	return TRY(SYS_setsockopt, s->client[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-}
-
-static int
-ask_option(struct scene *s)
-{
-	struct ucred credentials;
-	socklen_t size = sizeof(credentials);
-
-	return TRY(SYS_getsockopt, s->client[1], SOL_SOCKET, SO_PEERCRED, &credentials, &size);
 }
 
 /* --- mounts and namespaces ------------------------------------------------------------------- */
@@ -373,15 +364,6 @@ raise_core(struct scene *s)
 }
 
 static int
-ask_limit(struct scene *s)
-{
-	struct rlimit limit;
-
-	(void)s;
-	return TRY(SYS_prlimit64, 0, RLIMIT_CORE, NULL, &limit);
-}
-
-static int
 use_memory(struct scene *s)
 {
 	(void)s;
@@ -538,22 +520,6 @@ make_timer(struct scene *s)
 	return TRY(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer);
 }
 
-static int
-handle_signal(struct scene *s)
-{
-	(void)s;
-	return TRY(SYS_rt_sigprocmask, SIG_BLOCK, NULL, NULL, 8UL);
-}
-
-static int
-measure_profile(struct scene *s)
-{
-	const struct itimerval none = {};
-
-	(void)s;
-	return TRY(SYS_setitimer, 1 /* ITIMER_VIRTUAL */, &none, NULL);
-}
-
 #if defined(__x86_64__)
 static int
 call_of_32_bits(struct scene *s)
@@ -563,6 +529,13 @@ call_of_32_bits(struct scene *s)
 	(void)s;
 	__asm__ volatile("int $0x80" : "+a"(r) : : "memory", "r8", "r9", "r10", "r11");
 	return r < 0 ? (int)r : 0;
+}
+#else
+static int
+call_of_32_bits(struct scene *s)
+{
+	(void)s;
+	return -ENOSYS;
 }
 #endif
 
@@ -579,7 +552,6 @@ const struct act acts_system[] = {
 	{"socket of AF_NETLINK", .act = socket_netlink},
 	{"accept", .act = accept_one},
 	{"setsockopt", .act = set_option},
-	{"getsockopt SO_PEERCRED", .act = ask_option},
 	{.group = "Mounts and namespaces"},
 	{"fsopen", .act = file_system},
 	{"open_tree, a clone", .act = clone_mount},
@@ -605,7 +577,6 @@ const struct act acts_system[] = {
 	{"seccomp: a filter that lies", .act = lying_filter},
 	{"seccomp: a filter with a listener", .act = listening_filter},
 	{"prlimit64: a higher limit", .act = raise_core},
-	{"prlimit64: ask for a limit", .act = ask_limit},
 	{"more memory than it may have", .act = use_memory, .runtime = true},
 	{.group = "Processes and code"},
 	{"fork", .act = fork_one},
@@ -625,10 +596,6 @@ const struct act acts_system[] = {
 	{"inotify_init1", .act = watch_files},
 	{"fanotify_init", .act = watch_all_files, .may_lack = true},
 	{"timer_create", .act = make_timer},
-	{"rt_sigprocmask", .act = handle_signal, .runtime = true},
-	{"setitimer ITIMER_VIRTUAL", .act = measure_profile},
-#if defined(__x86_64__)
 	{"a call of 32 bits (x86-64: int 0x80)", .act = call_of_32_bits, .may_lack = true},
-#endif
 };
 const size_t n_acts_system = ELEMENTS(acts_system);

@@ -48,7 +48,11 @@ struct scene {
 	int pipes[2][2]; /* two of them, each with some bytes in it */
 	int listener;    /* TCP on the loopback */
 	uint16_t port;
-	int name; /* a listening socket of directory/socket, and an abstract one of the same name */
+	/*
+	 * Of the scene: what an earlier one has left running may still hold the socket of that name.
+	 */
+	unsigned number;
+	int name; /* a listening socket of directory/socketNUMBER, and an abstract one of that name */
 	int abstract;
 	int namespace;                                  /* of mounts, ours */
 	_Alignas(8) unsigned char handle[SCENE_HANDLE]; /* struct file_handle of other/secret */
@@ -74,6 +78,8 @@ struct act {
 
 extern const struct act acts_files[], acts_processes[], acts_system[], acts_given[];
 extern const size_t n_acts_files, n_acts_processes, n_acts_system, n_acts_given;
+
+extern const struct act act_limit_worker;
 
 /* 0 or a negative errno value; for calls whose result is a descriptor too. */
 #define TRY(...) (syscall(__VA_ARGS__) < 0 ? -errno : 0)
@@ -104,3 +110,35 @@ int take_from_worker(const struct scene *scene);
 
 /* A byte that no other process should read; at one address in all of them. */
 extern char scene_secret[16];
+
+/* --- becoming a worker ------------------------------------------------------------------------ */
+
+enum {
+	NONE = 0,
+	TREES,
+	CAPS,
+	USER,
+	PROCESS, /* the steps that belong to no layer */
+	LANDLOCK,
+	SECCOMP,
+	ALL, /* confine(), as a worker calls it */
+	N_COLUMNS,
+};
+
+struct column {
+	const char *name;
+	uint32_t layers;
+	bool process;
+	bool all;
+};
+extern const struct column columns[N_COLUMNS];
+extern struct scene here;
+
+/* Once, in the test's process. */
+void workers_begin(void);
+
+/*
+ * Become a worker of the peer in the scene, as far as this column goes, in the first n of its steps.
+ * 0 or a negative errno value.
+ */
+int become_worker(const struct column *column, size_t n);
