@@ -499,6 +499,14 @@ give_read_only(struct scene *s)
 }
 
 static int
+give_read_only_of_written(struct scene *s)
+{
+	ACT_FILE(fd, s->written, "mine", O_RDONLY);
+
+	return send_descriptor(s, fd);
+}
+
+static int
 give_tree(struct scene *s)
 {
 	return send_descriptor(s, s->read);
@@ -582,11 +590,45 @@ ask_to_be_replaced(struct scene *s)
 	return TRY(SYS_write, 4 /* IPC_NOTES */, "r", 1);
 }
 
+/* An honest worker refuses to open it for writing. */
+static int
+overwrite_set_id(struct scene *s)
+{
+	char *page;
+	ACT_FILE(fd, s->write, "set-id", O_RDWR);
+
+	page = (char *)syscall(SYS_mmap, NULL, 4096UL, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0UL);
+	if (page == MAP_FAILED)
+		return -errno;
+	page[0] = 'X';
+	return 0;
+}
+
+static bool
+is_overwritten(struct scene *s)
+{
+	int fd = open(scene_path(s, "write/set-id"), O_RDONLY | O_CLOEXEC);
+	struct stat status;
+	char byte = 0;
+	bool is = fd >= 0 && fstat(fd, &status) == 0 && read(fd, &byte, 1) == 1 && byte == 'X' &&
+		  status.st_uid == 0 && status.st_mode & S_ISUID;
+
+	if (fd >= 0)
+		close(fd);
+	return is;
+}
+
 const struct act acts_given[] = {
 	{.group = "What a client does with a descriptor that was opened for reading"},
 	{"reopen it through `/proc/self/fd` for writing", .act = give_read_only,
 	 .effect = client_reopens_effect},
 	{"fchmod, by the owner", .act = give_read_only, .effect = client_changes_mode_effect},
+	{"reopen it for writing, where another rule writes beneath the same prefix",
+	 .act = give_read_only_of_written, .effect = client_reopens_effect},
+};
+const size_t n_acts_given = ELEMENTS(acts_given);
+
+const struct act acts_open[] = {
 	{.group = "Not stopped"},
 	{"open what a `deny` takes away beneath the same prefix", .act = open_denied, .open = true},
 	{"create a file without a name beneath what the rules create", .open = true,
@@ -599,5 +641,7 @@ const struct act acts_given[] = {
 	 .effect = client_locks_effect, .open = true},
 	{"write a record of its own clients that is not true", .act = forge_record, .open = true},
 	{"have itself replaced", .act = ask_to_be_replaced, .open = true},
+	{"overwrite root's set-user-ID program, where the rules write, by a shared mapping",
+	 .act = overwrite_set_id, .effect = is_overwritten, .open = true},
 };
-const size_t n_acts_given = ELEMENTS(acts_given);
+const size_t n_acts_open = ELEMENTS(acts_open);

@@ -71,6 +71,7 @@ make_files(const struct scene *scene)
 		{"read/directory", S_IFDIR | 0755, PEER},
 		{"write", S_IFDIR | 0755, PEER},
 		{"write/mine", S_IFREG | 0600, PEER},
+		{"write/set-id", S_IFREG | 04755, 0},
 		{"write/directory", S_IFDIR | 0755, PEER},
 		{"write/empty", S_IFDIR | 0755, PEER},
 		{"one", S_IFDIR | 0755, 0},
@@ -91,8 +92,9 @@ make_files(const struct scene *scene)
 			assert_return_code(mknod(path, files[i].mode, makedev(1, 8)), errno);
 		else
 			write_file(path, "content of a file\n");
-		assert_return_code(chmod(path, files[i].mode & 0777), errno);
+		/* In this order: the first takes set-id bits away. */
 		assert_return_code(chown(path, files[i].owner, files[i].owner), errno);
+		assert_return_code(chmod(path, files[i].mode & 07777), errno);
 	}
 	assert_return_code(symlink("../other/secret", scene_path(scene, "read/link")), errno);
 	assert_return_code(

@@ -94,12 +94,12 @@ make_trees(const struct column *column, struct trees *trees)
 		r = trees_make(trees, image, &identity);
 	if (r == 0 && !private)
 		r = set_admin(true);
-	here.read = here.write = here.one = -1;
+	here.read = here.write = here.written = here.one = -1;
 	tree_of(trees, "read", &here.read, NULL);
-	tree_of(trees, "write", &(int){0}, &here.write);
+	tree_of(trees, "write", &here.written, &here.write);
 	tree_of(trees, "one", &here.one, NULL);
-	if (r == 0 &&
-	    (trees->is_private != private || here.read < 0 || here.write < 0 || here.one < 0))
+	if (r == 0 && (trees->is_private != private || here.read < 0 || here.write < 0 ||
+		       here.written < 0 || here.one < 0))
 		r = -EINVAL;
 	return r;
 }

@@ -42,6 +42,7 @@ enum {
 struct scene {
 	char directory[64];
 	int read, write, one; /* descriptors of the trees */
+	int written;          /* of write/ too, for reading */
 	pid_t victim;
 	int client[2]; /* a connection: the client's end, the worker's */
 	int notes[2], audit[2], ended[2], control[2];
@@ -76,8 +77,8 @@ struct act {
 	bool may_lack;    /* the kernel may be without it */
 };
 
-extern const struct act acts_files[], acts_processes[], acts_system[], acts_given[];
-extern const size_t n_acts_files, n_acts_processes, n_acts_system, n_acts_given;
+extern const struct act acts_files[], acts_processes[], acts_system[], acts_given[], acts_open[];
+extern const size_t n_acts_files, n_acts_processes, n_acts_system, n_acts_given, n_acts_open;
 
 extern const struct act act_limit_worker;
 

@@ -31,10 +31,9 @@ struct set {
 	const size_t *n;
 };
 static const struct set sets[] = {
-	{acts_files, &n_acts_files},
-	{acts_given, &n_acts_given},
-	{acts_processes, &n_acts_processes},
-	{acts_system, &n_acts_system},
+	{acts_files, &n_acts_files},         {acts_given, &n_acts_given},
+	{acts_processes, &n_acts_processes}, {acts_system, &n_acts_system},
+	{acts_open, &n_acts_open},
 };
 
 enum {
