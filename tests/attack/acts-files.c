@@ -618,6 +618,65 @@ is_overwritten(struct scene *s)
 	return is;
 }
 
+/* --- what the rules give, and so what is no act ---------------------------------------------- */
+
+static int
+open_to_read(struct scene *s)
+{
+	return opened(act_open(s->read, "mine", O_RDONLY));
+}
+
+static int
+open_the_one(struct scene *s)
+{
+	return opened(act_open(s->one, "file", O_RDONLY));
+}
+
+static int
+truncate_written(struct scene *s)
+{
+	int fd = act_open(s->write, "mine", O_WRONLY);
+
+	return fd < 0 ? fd : TRY(SYS_ftruncate, fd, 0L);
+}
+
+static int
+open_truncated(struct scene *s)
+{
+	return opened(act_open(s->write, "mine", O_WRONLY | O_TRUNC));
+}
+
+static int
+create_written(struct scene *s)
+{
+	return opened(act_open(s->write, "new", O_WRONLY | O_CREAT | O_EXCL));
+}
+
+static bool
+is_the_peers(struct scene *s)
+{
+	struct stat status;
+
+	return stat(scene_path(s, "write/new"), &status) == 0 && status.st_uid == PEER &&
+	       status.st_gid == PEER;
+}
+
+static int
+list_written(struct scene *s)
+{
+	return opened(act_open(s->write, ".", O_RDONLY | O_DIRECTORY));
+}
+
+const struct act acts_permitted[] = {
+	{"read", .act = open_to_read},
+	{"read the file that a rule names", .act = open_the_one},
+	{"truncate", .act = truncate_written},
+	{"truncate when opening", .act = open_truncated},
+	{"create what belongs to the peer", .act = create_written, .effect = is_the_peers},
+	{"list", .act = list_written},
+};
+const size_t n_acts_permitted = ELEMENTS(acts_permitted);
+
 const struct act acts_given[] = {
 	{.group = "What a client does with a descriptor that was opened for reading"},
 	{"reopen it through `/proc/self/fd` for writing", .act = give_read_only,

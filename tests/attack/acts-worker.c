@@ -46,7 +46,7 @@ compile(const char *directory)
 				       "policy 1\n"
 				       "allow user:%d read %s/read/*\n"
 				       "deny user:%d read %s/read/denied\n"
-				       "allow user:%d read,write,create %s/write/*\n"
+				       "allow user:%d read,write,create,list %s/write/*\n"
 				       "allow user:%d read %s/one/file\n"
 				       "allow user:%d read %s/other/*\n",
 				       PEER, directory, PEER, directory, PEER, directory, PEER,

@@ -35,8 +35,8 @@ enum {
 };
 
 /*
- * What an act finds. directory holds read/ (the peer's rules read read/\*), write/ (they read, write
- * and create write/\*), one/ (they read one/file) and other/ (they have nothing there); what is in
+ * What an act finds. directory holds read/ (the peer's rules read read/\*), write/ (they read, write,
+ * create and list write/\*), one/ (they read one/file) and other/ (they have nothing there); what is in
  * them is listed in acts-scene.c.
  */
 struct scene {
@@ -81,6 +81,8 @@ extern const struct act acts_files[], acts_processes[], acts_system[], acts_give
 extern const size_t n_acts_files, n_acts_processes, n_acts_system, n_acts_given, n_acts_open;
 
 extern const struct act act_limit_worker;
+extern const struct act acts_permitted[]; /* what a worker is for */
+extern const size_t n_acts_permitted;
 
 /* 0 or a negative errno value; for calls whose result is a descriptor too. */
 #define TRY(...) (syscall(__VA_ARGS__) < 0 ? -errno : 0)

@@ -224,6 +224,19 @@ test_all_layers(void **state)
 	assert_int_equal(wrong, 0);
 }
 
+/* It still does its work. */
+static void
+test_permitted(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < n_acts_permitted; i++) {
+		int result = run(&acts_permitted[i], ALL);
+
+		if (result != 0)
+			fail_msg("%s: %s", acts_permitted[i].name, text_of(result));
+	}
+}
+
 /* Within the account only the filter stands between workers. */
 static void
 test_limit_of_another_worker(void **state)
@@ -328,6 +341,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_each_is_an_act),
 		cmocka_unit_test(test_all_layers),
 		cmocka_unit_test(test_each_layer_alone),
+		cmocka_unit_test(test_permitted),
 		cmocka_unit_test(test_limit_of_another_worker),
 		cmocka_unit_test(test_control_is_one_way),
 	};
