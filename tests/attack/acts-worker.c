@@ -26,6 +26,7 @@ const struct column columns[N_COLUMNS] = {
 };
 
 struct scene here;
+int (*before_steps)(void);
 static struct policy_image *image;
 static struct policy_identity identity;
 
@@ -152,7 +153,6 @@ enter(const struct column *column, const struct confinement *c, size_t end)
 	return r == 1 ? 0 : r < 0 ? r : -ENOTSUP;
 }
 
-/* Become a worker of the peer, as far as this column goes: n of the steps. */
 int
 become_worker(const struct column *column, size_t n)
 {
@@ -176,6 +176,8 @@ become_worker(const struct column *column, size_t n)
 		r = take_places();
 	if (r == 0 && column->all)
 		r = confine_begin();
+	if (r == 0 && before_steps)
+		r = before_steps();
 	/* Else the kernel takes all capabilities with the uid, and the ids could not be completed. */
 	if (r == 0 && column->layers == LAYER_USER &&
 	    prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0)
@@ -188,7 +190,7 @@ workers_begin(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2];
-	struct rlimit core;
+	struct rlimit limit;
 
 	/* Not every machine gives it to root, and with it a limit would be none. */
 	assert_return_code(prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0), errno);
@@ -196,10 +198,15 @@ workers_begin(void)
 	data[0].effective &= ~CAP_TO_MASK(CAP_SYS_RESOURCE);
 	data[0].permitted &= ~CAP_TO_MASK(CAP_SYS_RESOURCE);
 	assert_return_code(syscall(SYS_capset, &header, data), errno);
-	/* Nobody keeps a picture of what the filter kills; the hard limit stays. */
-	assert_return_code(getrlimit(RLIMIT_CORE, &core), errno);
-	core.rlim_cur = 0;
-	assert_return_code(setrlimit(RLIMIT_CORE, &core), errno);
+	/* Nobody keeps a picture of what the filter kills; the hard limits stay. */
+	assert_return_code(getrlimit(RLIMIT_CORE, &limit), errno);
+	limit.rlim_cur = 0;
+	assert_return_code(setrlimit(RLIMIT_CORE, &limit), errno);
+	/* Not what it is after the second phase, whatever this machine gives. */
+	assert_return_code(getrlimit(RLIMIT_NOFILE, &limit), errno);
+	limit.rlim_cur = 1024;
+	assert_true(limit.rlim_max > limit.rlim_cur);
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &limit), errno);
 	keep_places();
 	scenes_begin(&here);
 	compile(here.directory);

@@ -137,6 +137,9 @@ struct column {
 extern const struct column columns[N_COLUMNS];
 extern struct scene here;
 
+/* Called in the process of the worker after its first phase, when set. 0 or a negative errno value. */
+extern int (*before_steps)(void);
+
 /* Once, in the test's process. */
 void workers_begin(void);
 

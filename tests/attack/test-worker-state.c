@@ -296,17 +296,156 @@ check_reader(void)
 	return check_capabilities(CAP_TO_MASK(CAP_DAC_READ_SEARCH));
 }
 
+static int
+check_not_private(void)
+{
+	const struct confinement shared = {.trees = &(const struct trees){}, .own_uid = HELPERS};
+	char before[64], after[64];
+
+	HOLDS(getcwd(before, sizeof(before)));
+	HOLDS(confine_steps[steps_before("empty root")].enter(&shared) == 0);
+	HOLDS(getcwd(after, sizeof(after)) && strcmp(before, after) == 0);
+	return 0;
+}
+
+/* An ordinary user's broker has no ids to give. */
+static int
+check_not_root(void)
+{
+	const struct confinement own = {
+		.trees = &(const struct trees){.writes = true},
+		.own_uid = (uid_t)-1,
+		.own_gid = (gid_t)-1,
+		.peer_uid = PEER,
+		.peer_gid = PEER,
+	};
+
+	HOLDS(confine_steps[steps_before("bounding set")].enter(&own) == 1);
+	HOLDS(prctl(PR_CAPBSET_READ, CAP_KILL, 0, 0, 0) == 1);
+	HOLDS(confine_steps[steps_before("securebits")].enter(&own) == 1);
+	HOLDS(prctl(PR_GET_SECUREBITS) == 0);
+	HOLDS(confine_steps[steps_before("ids")].enter(&own) == 0);
+	HOLDS(geteuid() == 0 && setfsuid((uid_t)-1) == 0);
+	HOLDS(confine_steps[steps_before("no way back")].enter(&own) == 1);
+	HOLDS(confine_steps[steps_before("capabilities")].enter(&own) == 1);
+	return check_capabilities(0);
+}
+
 /* Steps that look at what the ones before have done. */
 static void
 test_single_steps(void **state)
 {
-	static check_fn *const checks[] = {check_return_as_root, check_return_of_uid,
-					   check_return_of_gid,  check_no_return,
-					   check_file_ids,       check_reader};
+	static check_fn *const checks[] = {
+		check_return_as_root, check_return_of_uid, check_return_of_gid, check_no_return,
+		check_file_ids,       check_not_private,   check_not_root,      check_reader};
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTS(checks); i++)
 		assert_inside(checks[i], NONE, n_confine_steps);
+}
+
+/* --- what fails ------------------------------------------------------------------------------- */
+
+/* A call of the second phase, or one with these arguments. */
+struct failing {
+	const char *what;
+	int call;
+	unsigned n;
+	struct scmp_arg_cmp arguments[2];
+};
+static const struct failing *failing;
+
+static int
+let_fail(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	/* EINVAL: what no step takes for a layer that is not there. */
+	int r = filter ? seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0) : -ENOMEM;
+
+	if (r == 0)
+		r = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EINVAL), failing->call,
+					   failing->n, failing->arguments);
+	return r < 0 ? r : seccomp_load(filter);
+}
+
+/* Where any of them fails nobody is served: confine() returns what says so. */
+static void
+test_failing_calls(void **state)
+{
+#define OPTION(name)                                                                               \
+	{                                                                                          \
+#name, SCMP_SYS(prctl), 1,                                                         \
+		{                                                                                  \
+			SCMP_A0(SCMP_CMP_EQ, name)                                                 \
+		}                                                                                  \
+	}
+#define LIMIT(name)                                                                                \
+	{                                                                                          \
+#name, SCMP_SYS(prlimit64), 2,                                                     \
+		{                                                                                  \
+			SCMP_A1(SCMP_CMP_EQ, name), SCMP_A2(SCMP_CMP_NE, 0)                        \
+		}                                                                                  \
+	}
+	static const struct failing calls[] = {
+		{"fsopen", SCMP_SYS(fsopen)},
+		{"fsconfig", SCMP_SYS(fsconfig)},
+		{"fsmount", SCMP_SYS(fsmount)},
+		{"fchdir", SCMP_SYS(fchdir)},
+		{"chroot", SCMP_SYS(chroot)},
+		{"chdir", SCMP_SYS(chdir)},
+		{"setgroups", SCMP_SYS(setgroups)},
+		{"setresgid", SCMP_SYS(setresgid)},
+		{"setresuid", SCMP_SYS(setresuid)},
+		{"setfsgid", SCMP_SYS(setfsgid)},
+		{"setfsuid", SCMP_SYS(setfsuid)},
+		{"capset", SCMP_SYS(capset)},
+		OPTION(PR_CAPBSET_DROP),
+		OPTION(PR_SET_SECUREBITS),
+		OPTION(PR_SET_DUMPABLE),
+		OPTION(PR_SET_PDEATHSIG),
+		OPTION(PR_SET_NO_NEW_PRIVS),
+		{"getrlimit", SCMP_SYS(prlimit64), 1, {SCMP_A2(SCMP_CMP_EQ, 0)}},
+		LIMIT(RLIMIT_NPROC),
+		LIMIT(RLIMIT_CORE),
+		LIMIT(RLIMIT_NOFILE),
+#if !FILTER_SANITIZED
+		LIMIT(RLIMIT_AS),
+#endif
+		{"landlock_create_ruleset",
+		 SCMP_SYS(landlock_create_ruleset),
+		 1,
+		 {SCMP_A2(SCMP_CMP_EQ, 0)}},
+		{"landlock_add_rule", SCMP_SYS(landlock_add_rule)},
+		{"landlock_restrict_self", SCMP_SYS(landlock_restrict_self)},
+		{"seccomp", SCMP_SYS(seccomp), 1, {SCMP_A0(SCMP_CMP_EQ, 1)}},
+	};
+	/* One that is not called: what shows that it is the failure that ends it. */
+	static const struct failing other = {"acct", SCMP_SYS(acct)};
+
+	(void)state;
+	before_steps = let_fail;
+	for (size_t i = 0; i <= ELEMENTS(calls); i++) {
+		pid_t pid;
+		int status = -1;
+
+		failing = i < ELEMENTS(calls) ? &calls[i] : &other;
+		scene_set(&here, VICTIM_NONE);
+		fflush(NULL);
+		pid = fork();
+		assert_return_code(pid, errno);
+		if (pid == 0) {
+			int r = become_worker(&columns[ALL], n_confine_steps);
+
+			syscall(SYS_exit_group, r == 0 ? 0 : 1);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		scene_strike(&here);
+		if (!WIFEXITED(status) || WEXITSTATUS(status) != (failing != &other))
+			fail_msg("%s failing: status %x", failing->what, status);
+	}
+	before_steps = NULL;
+#undef OPTION
+#undef LIMIT
 }
 
 /* --- the filter ------------------------------------------------------------------------------- */
@@ -656,11 +795,9 @@ main(void)
 		cmocka_unit_test(test_without_root),
 	};
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order),
-		cmocka_unit_test(test_inside),
-		cmocka_unit_test(test_single_steps),
-		cmocka_unit_test(test_filter_calls),
-		cmocka_unit_test(test_filter_arguments),
+		cmocka_unit_test(test_order),        cmocka_unit_test(test_inside),
+		cmocka_unit_test(test_single_steps), cmocka_unit_test(test_failing_calls),
+		cmocka_unit_test(test_filter_calls), cmocka_unit_test(test_filter_arguments),
 		cmocka_unit_test(test_real_worker),
 	};
 
