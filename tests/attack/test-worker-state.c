@@ -44,9 +44,12 @@ typedef int check_fn(void);
 	if (!(condition))                                                                          \
 	return __LINE__
 
-/* In a worker that has gone these first steps of the column. */
+static size_t inside_column, inside_steps;
+static check_fn *inside;
+
+/* In a process of its own, in a new scene. */
 static void
-assert_inside(check_fn *check, size_t column, size_t n)
+assert_line_of(check_fn *check)
 {
 	int *line = mmap(NULL, sizeof(*line), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 			 -1, 0);
@@ -60,19 +63,32 @@ assert_inside(check_fn *check, size_t column, size_t n)
 	pid = fork();
 	assert_return_code(pid, errno);
 	if (pid == 0) {
-		int r = become_worker(&columns[column], n);
-
-		*line = r < 0 ? r : check();
+		*line = check();
 		syscall(SYS_exit_group, 0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	scene_strike(&here);
-	if (*line < 0)
-		fail_msg("cannot enter: %s", strerror(-*line));
-	if (*line > 0)
-		fail_msg("line %d does not hold", *line);
+	if (*line != 0)
+		fail_msg("line %d does not hold (status %x)", *line, status);
 	assert_int_equal(status, 0);
 	munmap(line, sizeof(*line));
+}
+
+static int
+check_inside(void)
+{
+	HOLDS(become_worker(&columns[inside_column], inside_steps) == 0);
+	return inside();
+}
+
+/* In a worker that has gone these first steps of the column. */
+static void
+assert_inside(check_fn *check, size_t column, size_t n)
+{
+	inside = check;
+	inside_column = column;
+	inside_steps = n;
+	assert_line_of(check_inside);
 }
 
 /* So many steps: all before this one. */
@@ -352,6 +368,7 @@ struct failing {
 	int call;
 	unsigned n;
 	struct scmp_arg_cmp arguments[2];
+	int error; /* 0: EINVAL, which no step takes for a layer that is not there */
 };
 static const struct failing *failing;
 
@@ -359,12 +376,13 @@ static int
 let_fail(void)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-	/* EINVAL: what no step takes for a layer that is not there. */
 	int r = filter ? seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0) : -ENOMEM;
 
 	if (r == 0)
-		r = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EINVAL), failing->call,
-					   failing->n, failing->arguments);
+		r = seccomp_rule_add_array(
+			filter,
+			SCMP_ACT_ERRNO((unsigned)(failing->error ? failing->error : EINVAL)),
+			failing->call, failing->n, failing->arguments);
 	return r < 0 ? r : seccomp_load(filter);
 }
 
@@ -411,6 +429,10 @@ test_failing_calls(void **state)
 #if !FILTER_SANITIZED
 		LIMIT(RLIMIT_AS),
 #endif
+		{"the version of Landlock",
+		 SCMP_SYS(landlock_create_ruleset),
+		 1,
+		 {SCMP_A2(SCMP_CMP_EQ, 1)}},
 		{"landlock_create_ruleset",
 		 SCMP_SYS(landlock_create_ruleset),
 		 1,
@@ -446,6 +468,43 @@ test_failing_calls(void **state)
 	before_steps = NULL;
 #undef OPTION
 #undef LIMIT
+}
+
+/* A kernel without Landlock. */
+static const struct failing no_landlock = {
+	"Landlock", SCMP_SYS(landlock_create_ruleset), 0, {}, ENOSYS};
+
+/* What is required and not there ends it, while it can still say so: before the filter. */
+static int
+absent_and_required(void)
+{
+	HOLDS(become_worker(&columns[ALL], n_confine_steps) == -ENOTSUP);
+	HOLDS(entered_layers == (LAYERS_ALL & ~(uint32_t)(LAYER_LANDLOCK | LAYER_SECCOMP)) ||
+	      entered_layers == (LAYERS_ALL & ~(uint32_t)LAYER_LANDLOCK));
+	HOLDS(syscall(SYS_getppid) > 0);
+	return 0;
+}
+
+static int
+absent_and_not_required(void)
+{
+	required_layers = LAYERS_ALL & ~(uint32_t)LAYER_LANDLOCK;
+	HOLDS(become_worker(&columns[ALL], n_confine_steps) == 0);
+	HOLDS(entered_layers == required_layers);
+	return 0;
+}
+
+static void
+test_absent_layer(void **state)
+{
+	static check_fn *const checks[] = {absent_and_required, absent_and_not_required};
+
+	(void)state;
+	failing = &no_landlock;
+	before_steps = let_fail;
+	for (size_t i = 0; i < ELEMENTS(checks); i++)
+		assert_line_of(checks[i]);
+	before_steps = NULL;
 }
 
 /* --- the filter ------------------------------------------------------------------------------- */
@@ -795,9 +854,13 @@ main(void)
 		cmocka_unit_test(test_without_root),
 	};
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order),        cmocka_unit_test(test_inside),
-		cmocka_unit_test(test_single_steps), cmocka_unit_test(test_failing_calls),
-		cmocka_unit_test(test_filter_calls), cmocka_unit_test(test_filter_arguments),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_inside),
+		cmocka_unit_test(test_single_steps),
+		cmocka_unit_test(test_failing_calls),
+		cmocka_unit_test(test_absent_layer),
+		cmocka_unit_test(test_filter_calls),
+		cmocka_unit_test(test_filter_arguments),
 		cmocka_unit_test(test_real_worker),
 	};
 
