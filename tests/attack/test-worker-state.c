@@ -260,6 +260,30 @@ step(const char *name)
 	return confine_steps[steps_before(name)].enter(&worker);
 }
 
+/* A call of the second phase, or one with these arguments. */
+struct failing {
+	const char *what;
+	int call;
+	unsigned n;
+	struct scmp_arg_cmp arguments[2];
+	int error; /* 0: EINVAL, which no step takes for a layer that is not there */
+};
+static const struct failing *failing;
+
+static int
+let_fail(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int r = filter ? seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0) : -ENOMEM;
+
+	if (r == 0)
+		r = seccomp_rule_add_array(
+			filter,
+			SCMP_ACT_ERRNO((unsigned)(failing->error ? failing->error : EINVAL)),
+			failing->call, failing->n, failing->arguments);
+	return r < 0 ? r : seccomp_load(filter);
+}
+
 static int
 check_return_as_root(void)
 {
@@ -267,24 +291,51 @@ check_return_as_root(void)
 	return 0;
 }
 
+/* Ids of a worker, one capability, and one of the calls that it gives does not work. */
 static int
-check_return_of_uid(void)
+try_return_with(uint32_t capability, int call)
 {
+	const struct failing refused = {.call = call, .error = EPERM};
+
+	failing = &refused;
+	HOLDS(setgroups(0, NULL) == 0 && setresgid(HELPERS, HELPERS, HELPERS) == 0);
 	HOLDS(prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) == 0);
 	HOLDS(setresuid(HELPERS, HELPERS, HELPERS) == 0);
-	HOLDS(hold_only(CAP_TO_MASK(CAP_SETUID)) == 0);
+	/* The filter needs CAP_SYS_ADMIN. */
+	HOLDS(let_fail() == 0);
+	HOLDS(hold_only(capability) == 0);
 	HOLDS(step("no way back") == -EPERM);
 	return 0;
 }
 
 static int
+check_return_of_uid(void)
+{
+	return try_return_with(CAP_TO_MASK(CAP_SETUID), SCMP_SYS(acct));
+}
+
+static int
 check_return_of_gid(void)
 {
-	HOLDS(setresgid(HELPERS, HELPERS, HELPERS) == 0);
-	HOLDS(prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) == 0);
-	HOLDS(setresuid(HELPERS, HELPERS, HELPERS) == 0);
-	HOLDS(hold_only(CAP_TO_MASK(CAP_SETGID)) == 0);
-	HOLDS(step("no way back") == -EPERM);
+	return try_return_with(CAP_TO_MASK(CAP_SETGID), SCMP_SYS(setgroups));
+}
+
+static int
+check_return_of_groups(void)
+{
+	return try_return_with(CAP_TO_MASK(CAP_SETGID), SCMP_SYS(setgid));
+}
+
+/* Whatever fs.suid_dumpable makes of a process that changes its ids. */
+static int
+check_closed_doors(void)
+{
+	int signal = 0;
+
+	HOLDS(prctl(PR_SET_DUMPABLE, 1) == 0 && prctl(PR_SET_PDEATHSIG, 0) == 0);
+	HOLDS(step("not dumpable") == 1);
+	HOLDS(prctl(PR_GET_DUMPABLE) == 0);
+	HOLDS(prctl(PR_GET_PDEATHSIG, &signal) == 0 && signal == SIGKILL);
 	return 0;
 }
 
@@ -351,9 +402,11 @@ check_not_root(void)
 static void
 test_single_steps(void **state)
 {
-	static check_fn *const checks[] = {
-		check_return_as_root, check_return_of_uid, check_return_of_gid, check_no_return,
-		check_file_ids,       check_not_private,   check_not_root,      check_reader};
+	static check_fn *const checks[] = {check_return_as_root, check_return_of_uid,
+					   check_return_of_gid,  check_return_of_groups,
+					   check_closed_doors,   check_no_return,
+					   check_file_ids,       check_not_private,
+					   check_not_root,       check_reader};
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTS(checks); i++)
@@ -361,30 +414,6 @@ test_single_steps(void **state)
 }
 
 /* --- what fails ------------------------------------------------------------------------------- */
-
-/* A call of the second phase, or one with these arguments. */
-struct failing {
-	const char *what;
-	int call;
-	unsigned n;
-	struct scmp_arg_cmp arguments[2];
-	int error; /* 0: EINVAL, which no step takes for a layer that is not there */
-};
-static const struct failing *failing;
-
-static int
-let_fail(void)
-{
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-	int r = filter ? seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0) : -ENOMEM;
-
-	if (r == 0)
-		r = seccomp_rule_add_array(
-			filter,
-			SCMP_ACT_ERRNO((unsigned)(failing->error ? failing->error : EINVAL)),
-			failing->call, failing->n, failing->arguments);
-	return r < 0 ? r : seccomp_load(filter);
-}
 
 /* Where any of them fails nobody is served: confine() returns what says so. */
 static void
