@@ -590,6 +590,15 @@ ask_to_be_replaced(struct scene *s)
 	return TRY(SYS_write, 4 /* IPC_NOTES */, "r", 1);
 }
 
+static int
+see_mounts(struct scene *s)
+{
+	char text[64];
+
+	(void)s;
+	return TRY(SYS_pread64, 10 /* WATCH_MOUNTS */, text, sizeof(text), 0L);
+}
+
 /* An honest worker refuses to open it for writing. */
 static int
 overwrite_set_id(struct scene *s)
@@ -699,6 +708,7 @@ const struct act acts_open[] = {
 	{"the client locks (flock) what it was given to read", .act = give_read_only,
 	 .effect = client_locks_effect, .open = true},
 	{"write a record of its own clients that is not true", .act = forge_record, .open = true},
+	{"see what is mounted where", .act = see_mounts, .open = true},
 	{"have itself replaced", .act = ask_to_be_replaced, .open = true},
 	{"overwrite root's set-user-ID program, where the rules write, by a shared mapping",
 	 .act = overwrite_set_id, .effect = is_overwritten, .open = true},

@@ -66,9 +66,9 @@ tree_of(const struct trees *trees, const char *name, int *ret_read_only, int *re
 {
 	for (size_t i = 0; i < trees->n_trees; i++)
 		if (strcmp(trees->trees[i].directory, scene_path(&here, name)) == 0) {
-			*ret_read_only = trees->trees[i].read_only;
+			*ret_read_only = trees->trees[i].roots[TREE_READ];
 			if (ret_writable)
-				*ret_writable = trees->trees[i].writable;
+				*ret_writable = trees->trees[i].roots[TREE_WRITE];
 		}
 }
 
@@ -90,10 +90,15 @@ static int
 make_trees(const struct column *column, struct trees *trees)
 {
 	const bool private = column->layers & LAYER_TREES;
-	int r = private ? 0 : set_admin(false);
+	static struct watch watch;
+	int r = watch_begin(&watch, PEER);
 
+	if (r == 0 && column->all)
+		r = confine_begin();
+	if (r == 0 && !private)
+		r = set_admin(false);
 	if (r == 0)
-		r = trees_make(trees, image, &identity);
+		r = trees_make(trees, &watch, image, &identity);
 	if (r == 0 && !private)
 		r = set_admin(true);
 	here.read = here.write = here.written = here.one = -1;
@@ -131,7 +136,7 @@ take_places(void)
 static void
 keep_places(void)
 {
-	for (int fd = IPC_CONTROL; fd < 10; fd++)
+	for (int fd = IPC_CONTROL; fd <= WATCH_MOUNTS; fd++)
 		if (fcntl(fd, F_GETFD) < 0)
 			assert_return_code(open("/dev/null", O_RDONLY | O_CLOEXEC), errno);
 }
@@ -169,13 +174,11 @@ become_worker(const struct column *column, size_t n)
 		.n_groups = ELEMENTS(groups),
 		.memory = 64u << 20,
 	};
-	int r = make_trees(column, &trees);
+	int r = take_places();
 
 	umask(0);
 	if (r == 0)
-		r = take_places();
-	if (r == 0 && column->all)
-		r = confine_begin();
+		r = make_trees(column, &trees);
 	if (r == 0 && before_steps)
 		r = before_steps();
 	/* Else the kernel takes all capabilities with the uid, and the ids could not be completed. */
