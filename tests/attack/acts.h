@@ -140,6 +140,9 @@ extern struct scene here;
 /* Called in the process of the worker after its first phase, when set. 0 or a negative errno value. */
 extern int (*before_steps)(void);
 
+/* Where it makes no difference, and so that it takes less time. */
+extern bool watch_nothing;
+
 /* For confine(), and from it. */
 extern uint32_t required_layers, entered_layers;
 
