@@ -52,6 +52,8 @@ scenes_begin(struct scene *scene)
 void
 scenes_end(struct scene *scene)
 {
+	/* What a failed test has left. */
+	(void)umount2(scene->directory, MNT_DETACH);
 	remove_directory(scene->directory);
 }
 
