@@ -103,7 +103,7 @@ $(B)/%.a:
 	@rm -f $@
 	$(call run,AR,$(AR) rcsD $@ $^)
 
-link = $(CC) $(CFLAGS) $(HARDENING) $(LDFLAGS) $(LINKING) -Wl,--gc-sections -pie -o $@ $(filter %.o %.a,$^) $(1)
+link = $(CC) $(CFLAGS) $(HARDENING) $(LDFLAGS) $(LINKING) -Wl,--gc-sections -pie -o $@ $(filter %.o,$^) $(filter %.a,$^) $(1)
 
 $(B)/fdbrokerd: $(DAEMON) $(B)/shared.a $(B)/policy.a $(B)/client.a
 	$(call run,LINK,$(call link,-lcap))
@@ -147,12 +147,14 @@ $(B)/tests.a: $(call objects,tests)
 $(B)/tests/%: $(B)/tests/%.o $(B)/tests.a $(B)/worker.a $(B)/shared.a $(B)/policy.a $(B)/client.a
 	$(call run,LINK,$(call link,-lcmocka -lcap -lseccomp))
 $(FUZZERS): $(B)/tests/fuzz/fuzz.o
+ACTS = $(patsubst %.c,$(B)/%.o,$(wildcard tests/attack/acts*.c))
+$(addprefix $(B)/tests/attack/,test-confinement test-worker-state): $(ACTS)
 .SECONDARY:
 
 # What the tests need and the build does not.
 $(B)/have-tests: tests/deps.sh
 	@tests/deps.sh $(if $(INSTALLING),install,check) check && mkdir -p $(@D) && touch $@
-$(UNIT_TESTS:=.o) $(call objects,tests): | $(B)/have-tests
+$(UNIT_TESTS:=.o) $(ACTS) $(call objects,tests): | $(B)/have-tests
 
 tests: $(UNIT_TESTS) $(TEST_TOOLS) $(FUZZERS)
 
