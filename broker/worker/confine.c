@@ -179,7 +179,7 @@ const struct confine_step confine_steps[] = {
 const size_t n_confine_steps = sizeof(confine_steps) / sizeof(confine_steps[0]);
 
 int
-confine(const struct confinement *c, uint32_t *ret_layers)
+confine(const struct confinement *c, uint32_t *ret_layers, const char **ret_step)
 {
 	uint32_t absent = 0;
 
@@ -189,6 +189,7 @@ confine(const struct confinement *c, uint32_t *ret_layers)
 
 		if (step->layers == LAYER_SECCOMP && c->required & absent)
 			break;
+		*ret_step = step->name;
 		r = step->enter(c);
 		if (r < 0)
 			return r;

@@ -45,11 +45,11 @@ extern const struct confine_step confine_steps[];
 extern const size_t n_confine_steps;
 
 /*
- * Go all of it. There is no way back. *ret_layers: those that were entered (broker/layers.h). Returns
+ * Go all of it. There is no way back. *ret_step: the one that was begun last. *ret_layers: those that were entered (broker/layers.h). Returns
  * 0; -ENOTSUP: a required one is not there, which *ret_layers lacks; -ESRCH: the broker is gone;
  * -EPERM, or what the kernel said, for a layer that is there and fails.
  */
-int confine(const struct confinement *confinement, uint32_t *ret_layers);
+int confine(const struct confinement *confinement, uint32_t *ret_layers, const char **ret_step);
 
 /* At the start of the first phase: nobody looks into it, and it does not outlive the broker. */
 int confine_begin(void);

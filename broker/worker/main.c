@@ -49,6 +49,7 @@ main(int argc, char **argv)
 	static struct watch watch;
 	struct confinement confinement;
 	struct server server = {.setup = &setup, .trees = &trees, .watch = &watch};
+	const char *step = "";
 	uint32_t layers = 0;
 	long files;
 	int epoll = -1, r;
@@ -103,11 +104,11 @@ main(int argc, char **argv)
 	/* No more than that will be left of them. */
 	files = sysconf(_SC_OPEN_MAX);
 	files = files > 0 && files < CONFINE_FILES_MAX ? files : CONFINE_FILES_MAX;
-	r = confine(&confinement, &layers);
+	r = confine(&confinement, &layers, &step);
 	if (r == -ENOTSUP)
 		name_missing(setup.head.required & ~layers);
 	if (r < 0)
-		fail(r, "cannot confine itself");
+		fail(r, "cannot confine itself: %s", step);
 	trees_forget_files(&trees);
 	/* Where the broker's messages go, this process must not be able to write. */
 	if (!FILTER_SANITIZED)

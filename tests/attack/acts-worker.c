@@ -150,10 +150,11 @@ keep_places(void)
 static int
 enter(const struct column *column, const struct confinement *c, size_t end)
 {
+	const char *begun;
 	int r = 1;
 
 	if (column->all && end == n_confine_steps)
-		return confine(c, &entered_layers);
+		return confine(c, &entered_layers, &begun);
 	for (size_t i = 0; i < end && r == 1; i++) {
 		const struct confine_step *step = &confine_steps[i];
 

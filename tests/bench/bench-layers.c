@@ -216,6 +216,7 @@ static void __attribute__((noreturn)) be_worker(uint32_t layers)
 		.memory = policy_image_size(setup.image) + (64u << 20),
 	};
 	const bool hosts = can_mount && !(layers & LAYER_TREES);
+	const char *step = "";
 	uint32_t entered = 0;
 	int epoll = -1, r;
 
@@ -239,10 +240,10 @@ static void __attribute__((noreturn)) be_worker(uint32_t layers)
 	if (r == 0)
 		r = serve_prepare(&epoll);
 	if (r == 0)
-		r = layers == ALL ? confine(&confinement, &entered)
+		r = layers == ALL ? confine(&confinement, &entered, &step)
 				  : enter_some(&confinement, layers, &entered);
 	if (r < 0)
-		fail("confinement", r);
+		fail(*step ? step : "confinement", r);
 	trees_forget_files(&trees);
 	serve_note((unsigned char)(IPC_NOTE_LAYERS | (entered & LAYERS_ALL)));
 	_exit(serve(&server, epoll, 100) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);

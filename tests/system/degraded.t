@@ -150,7 +150,7 @@ ok "no SO_PEERGROUPS: nobody is served" denied_to $A "$T/data/file"
 stop_broker
 start "$kernel" landlock-rules --
 has "Landlock that fails: nobody is served without it" "a limit of the broker is reached" "$(as $A "$BUILD/fdbroker" cat "$T/data/file" 2>&1)"
-has "Landlock that fails: which is said" "fdbroker-worker: cannot confine itself: Invalid argument" "$(cat "$T/log")"
+has "Landlock that fails: which is said" "fdbroker-worker: cannot confine itself: landlock: Invalid argument" "$(cat "$T/log")"
 stop_broker
 
 # later WHAT LAYER LACKS...: the first worker has it, and those that come after the file $T/now have not.
