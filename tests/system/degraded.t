@@ -141,7 +141,7 @@ dies "no close_range(2)" "cannot start: descriptors: " "$kernel" close_range --
 dies "no seals" "cannot start: generation page: " "$kernel" seals --
 dies "no execveat(2)" "cannot start fdbroker-worker: Function not implemented" "$kernel" execveat --
 for cap in sys_chroot setpcap setuid setgid; do
-	dies "no CAP_${cap^^}" "fdbroker-worker: cannot (confine itself|make the trees): Operation not permitted" \
+	dies "no CAP_${cap^^}" "fdbroker-worker: cannot confine itself: [a-z ]+: Operation not permitted" \
 		setpriv "--bounding-set=-$cap" "--inh-caps=-$cap" --
 done
 options=()
