@@ -3,6 +3,7 @@
 #include "broker/caps.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 
 static bool
@@ -42,4 +43,37 @@ caps_hold(const cap_value_t *keep, size_t n)
 	cap_free(now);
 	cap_free(then);
 	return r;
+}
+
+/* Nothing effective but that one, if it is permitted; -1: nothing at all. */
+static int
+make_effective(cap_value_t cap)
+{
+	cap_t caps = cap_get_proc();
+	cap_flag_value_t permitted = CAP_CLEAR;
+	int r = caps ? 0 : -ENOMEM;
+
+	if (r == 0 &&
+	    (cap_clear_flag(caps, CAP_EFFECTIVE) < 0 ||
+	     (cap >= 0 && cap_get_flag(caps, cap, CAP_PERMITTED, &permitted) < 0) ||
+	     (permitted == CAP_SET && cap_set_flag(caps, CAP_EFFECTIVE, 1, &cap, CAP_SET) < 0) ||
+	     cap_set_proc(caps) < 0))
+		r = -errno;
+	cap_free(caps);
+	return r;
+}
+
+int
+caps_rest(void)
+{
+	return make_effective(-1);
+}
+
+void
+caps_kill(pid_t pid)
+{
+	(void)make_effective(CAP_KILL);
+	kill(pid, SIGKILL);
+	/* What was taken can be put back: that needs neither privilege nor memory that is not there. */
+	(void)make_effective(-1);
 }

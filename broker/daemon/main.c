@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "broker/armed.h"
+#include "broker/calls.h"
 #include "broker/caps.h"
 #include "broker/daemon/daemon.h"
 #include "broker/layers.h"
@@ -56,7 +57,6 @@ find_account(struct broker *b)
 	const struct passwd *entry;
 
 	b->own_uid = b->own_gid = (uid_t)-1;
-	b->account[0][0] = b->account[1][0] = '-';
 	if (!b->is_root && !b->options.user)
 		return 0;
 	if (!b->is_root) {
@@ -76,8 +76,6 @@ find_account(struct broker *b)
 	}
 	b->own_uid = entry->pw_uid;
 	b->own_gid = entry->pw_gid;
-	snprintf(b->account[0], sizeof(b->account[0]), "%u", b->own_uid);
-	snprintf(b->account[1], sizeof(b->account[1]), "%u", b->own_gid);
 	return 0;
 }
 
@@ -89,14 +87,15 @@ find_account(struct broker *b)
 static int
 limit_capabilities(struct broker *b)
 {
-	/*
-	 * Workers and helpers: their ids, their own bounding set. Workers: private mounts, an empty
-	 * root; the trees, and what they serve from them. The broker: ending workers, which run
-	 * under another uid.
-	 */
 	static const cap_value_t keep[] = {
-		CAP_SETUID,     CAP_SETGID,          CAP_SETPCAP,      CAP_SYS_ADMIN,
-		CAP_SYS_CHROOT, CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE, CAP_KILL,
+		CAP_SETUID,          /* helpers: the account's uid; workers: the peer's for files */
+		CAP_SETGID,          /* the same of groups */
+		CAP_SETPCAP,         /* workers: an empty bounding set, locked securebits */
+		CAP_SYS_ADMIN,       /* workers: private mounts */
+		CAP_SYS_CHROOT,      /* workers: an empty root */
+		CAP_DAC_READ_SEARCH, /* workers: what they read; compiler: the policy files */
+		CAP_DAC_OVERRIDE,    /* workers: what they write */
+		CAP_KILL,            /* the broker: ending workers and the compiler */
 	};
 	const size_t n = sizeof(keep) / sizeof(keep[0]);
 	int r = b->is_root ? caps_bound(keep, n) : 0;
@@ -157,6 +156,23 @@ tidy_descriptors(struct broker *b)
 	return setrlimit(RLIMIT_NOFILE, &files) < 0 ? -errno : 0;
 }
 
+/* Before anything is read or started: what no process of the broker needs, none can call. */
+static int
+limit_calls(struct broker *b)
+{
+	int r = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : calls_enter_broker();
+
+	(void)b;
+	return r < 0 ? r : 0;
+}
+
+static int
+rest(struct broker *b)
+{
+	(void)b;
+	return caps_rest();
+}
+
 /* The refuser has every layer that a worker can have: what it reports, all have. */
 static int
 find_layers(struct broker *b)
@@ -182,6 +198,7 @@ static const struct {
 	int (*take)(struct broker *b);
 } steps[] = {
 	{"descriptors", tidy_descriptors},
+	{"system calls", limit_calls},
 	{"helper programs", spawn_open_helpers},
 	{"account", find_account},
 	{"capabilities", limit_capabilities},
@@ -191,6 +208,8 @@ static const struct {
 	{"log process", logger_start},
 	{"first worker", workers_start_refuser},
 	{"layers", find_layers},
+	/* From here on the broker has them for caps_kill(), and for its helpers. */
+	{"effective capabilities", rest},
 };
 
 static int

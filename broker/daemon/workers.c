@@ -5,12 +5,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "broker/caps.h"
 #include "broker/daemon/daemon.h"
 #include "broker/layers.h"
 #include "client-lib/channel.h"
@@ -78,7 +78,6 @@ launch(struct broker *b, struct worker *w, const int ends[N_CHANNELS])
 	const int fds[] = {ends[CONTROL], ends[NOTES], ends[AUDIT],
 			   ends[ENDED],   b->page_fd,  b->image_fd};
 	char title[64];
-	char *argv[] = {title, NULL};
 	int r;
 
 	if (w->shown.kind == IPC_IDENTITY)
@@ -92,7 +91,7 @@ launch(struct broker *b, struct worker *w, const int ends[N_CHANNELS])
 	if (r < 0)
 		return r;
 	/* Before the first load there is no image. */
-	r = spawn_helper(b, HELPER_WORKER, fds, b->image ? 6 : 5, argv);
+	r = spawn_helper(b, HELPER_WORKER, fds, b->image ? 6 : 5, title);
 	w->shown.pid = r < 0 ? 0 : r;
 	return r < 0 ? r : 0;
 }
@@ -160,6 +159,9 @@ pass_to(struct broker *b, struct worker *w, const struct passing *passing)
 
 	logger_tell(b, w, &passing->what);
 	r = channel_send(w->control, iov, 2, &passing->fd, 1, NULL, MSG_DONTWAIT);
+	/* As many as may be are on their way to others: not this worker's fault (unix(7)). */
+	if (r == -ETOOMANYREFS)
+		r = -EAGAIN;
 	if (r == 0) {
 		w->shown.open++;
 		/* Those of no account are counted by nobody else, and what ended would not fit. */
@@ -270,7 +272,7 @@ static void
 kill_worker(struct broker *b, struct worker *w, const char *why)
 {
 	warnx("worker %u (uid %u) is killed: %s", w->shown.number, w->shown.uid, why);
-	kill(w->shown.pid, SIGKILL);
+	caps_kill(w->shown.pid);
 	finish(b, w);
 	w->deadline = 0;
 }

@@ -3,7 +3,7 @@
  * fdbroker-log: turns the records of workers into lines, and the broker's state into JSON for admins.
  * Started by fdbrokerd, never by hand:
  *
- *     fdbroker-log UID GID SOCKET DIRECTORY...
+ *     fdbroker-log UID GID DIRECTORY... SOCKET
  *
  * Owns nothing. Trusts: the broker, who says which pipe belongs to which worker and who is behind a
  * connection. Distrusts: workers. What a record says of a peer is not even part of it.
@@ -49,14 +49,23 @@ static struct {
 } connections[CONNECTIONS_MAX];
 
 static const struct filter_rule rules[] = {
-	{SCMP_SYS(recvmsg)},    {SCMP_SYS(read)},
-	{SCMP_SYS(write)},      {SCMP_SYS(close)},
-	{SCMP_SYS(epoll_wait)}, {SCMP_SYS(epoll_pwait)},
-	{SCMP_SYS(epoll_ctl)},  {SCMP_SYS(restart_syscall)},
-	{SCMP_SYS(brk)},        {SCMP_SYS(mmap), FILTER_BITS_CLEAR, 2, PROT_EXEC},
-	{SCMP_SYS(munmap)},     {SCMP_SYS(exit_group)},
-	{SCMP_SYS(pread64)},    {SCMP_SYS(clock_gettime)},
-	{SCMP_SYS(getsockopt)}, {SCMP_SYS(setsockopt), FILTER_EQUAL, 2, SO_SNDBUF},
+	{SCMP_SYS(recvmsg)},
+	{SCMP_SYS(read)},
+	{SCMP_SYS(write)},
+	{SCMP_SYS(close)},
+	{SCMP_SYS(epoll_wait)},
+	{SCMP_SYS(epoll_pwait)},
+	{SCMP_SYS(epoll_ctl)},
+	{SCMP_SYS(restart_syscall)},
+	{SCMP_SYS(brk)},
+	{SCMP_SYS(mmap), FILTER_BITS_CLEAR, 2, PROT_EXEC},
+	{SCMP_SYS(munmap)},
+	{SCMP_SYS(exit_group)},
+	{SCMP_SYS(pread64)},
+	{SCMP_SYS(clock_gettime)},
+	/* Is it an admin, and room for what it is sent. */
+	{SCMP_SYS(getsockopt), FILTER_OPTION, .value = SO_PEERCRED},
+	{SCMP_SYS(setsockopt), FILTER_OPTION, .value = SO_SNDBUF},
 };
 
 /* Append bytes so that no name can end a line, a quote, or speak to a terminal. */
@@ -337,10 +346,11 @@ main(int argc, char **argv)
 		fputs("fdbroker-log is started by fdbrokerd(8), not by hand.\n", stderr);
 		return 2;
 	}
-	fixed = (struct status_fixed){.socket = argv[3], .policy = argv + 4};
+	fixed = (struct status_fixed){.socket = argv[argc - 1], .policy = argv + 3};
+	argv[argc - 1] = NULL;
 	for (size_t i = 0; i < PIPES_MAX; i++)
 		sources[i].fd = -1;
-	r = drop_privileges(argv[1], argv[2]);
+	r = drop_privileges(argv[1], argv[2], LANDLOCK_TAKES_ALL);
 	if (r < 0) {
 		fprintf(stderr, "fdbroker-log: cannot give up its privileges: %s\n", strerror(-r));
 		return EXIT_FAILURE;
