@@ -1,29 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs in: broker at its start; compiler, and the worker's look-up of a name. The worker that serves
- * and the log process have shorter lists of their own.
+ * Runs in: broker at its start; compiler, log process, and the worker's look-up of a name. The worker
+ * that serves has a list of its own (broker/worker/filter.c).
  */
 #include "broker/calls.h"
 
 #include <asm/termbits.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "broker/filter.h"
 
-#define ANY(name)                                                                                  \
-	{                                                                                          \
-		.call = SCMP_SYS(name)                                                             \
-	}
-#define IS(name, n, is)                                                                            \
-	{                                                                                          \
-		.call = SCMP_SYS(name), .test = FILTER_EQUAL, .argument = n, .value = is           \
-	}
+/* clang-format off */
+#define RULE(name, kind, n, is) {.call = SCMP_SYS(name), .test = FILTER_##kind, .argument = n, .value = is}
+/* clang-format on */
+#define ANY(name)            RULE(name, ANY, 0, 0)
+#define IS(name, n, is)      RULE(name, EQUAL, n, is)
+#define LACKS(name, n, bits) RULE(name, BITS_CLEAR, n, bits)
+#define HAS(name, n, bits)   RULE(name, BITS_SET, n, bits)
+#define OPTION(name, option) RULE(name, OPTION, 0, option)
 
 /* What the C library needs, of a program and of modules of the user database (nss(5)). */
 static const struct filter_rule library[] = {
@@ -76,56 +78,37 @@ static const struct filter_rule library[] = {
 	ANY(getsockname), ANY(getpeername), ANY(getsockopt), ANY(setsockopt), ANY(sendto),
 	ANY(sendmsg), ANY(sendmmsg), ANY(recvfrom), ANY(recvmsg), ANY(recvmmsg), ANY(shutdown)};
 
-/* Threads, no processes: those could outlive the one that made them. */
-static const struct filter_rule threads[] = {
-	{.call = SCMP_SYS(clone), .test = FILTER_BITS_SET, .argument = 0, .value = CLONE_THREAD}};
+/*
+ * Threads, no processes: those could outlive the one that made them. The C library tries clone3(2)
+ * first, whose flags no filter sees.
+ */
+static const struct filter_rule threads[] = {HAS(clone, 0, CLONE_THREAD),
+					     RULE(clone3, ABSENT, 0, 0)};
 
 static const struct filter_rule broker[] = {
-	/* Another process, in no namespace of its own; clone3(2) is not looked into, so it is left out. */
-	{.call = SCMP_SYS(clone),
-	 .test = FILTER_BITS_CLEAR,
-	 .argument = 0,
-	 .value = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
-		  CLONE_NEWPID | CLONE_NEWNET},
-	ANY(execveat),
-	ANY(wait4),
-	ANY(waitid),
-	ANY(kill),
-	ANY(tgkill),
-	ANY(pidfd_open),
+	/* Another process, in no namespace of its own. */
+	LACKS(clone, 0,
+	      CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
+		      CLONE_NEWPID | CLONE_NEWNET),
+	ANY(execveat), ANY(wait4), ANY(waitid), ANY(kill), ANY(tgkill), ANY(pidfd_open),
 	ANY(pidfd_send_signal),
 	/* A worker's trees and its empty root. */
-	ANY(open_tree),
-	ANY(mount_setattr),
-	ANY(fsopen),
-	ANY(fsconfig),
-	ANY(fsmount),
-	ANY(chroot),
-	ANY(chdir),
-	ANY(fchdir),
+	ANY(open_tree), ANY(mount_setattr), ANY(fsopen), ANY(fsconfig), ANY(fsmount), ANY(chroot),
+	ANY(chdir), ANY(fchdir),
 	/* The ways out of privilege. */
-	ANY(setuid),
-	ANY(setgid),
-	ANY(setreuid),
-	ANY(setregid),
-	ANY(setresuid),
-	ANY(setresgid),
-	ANY(setgroups),
-	ANY(setfsuid),
-	ANY(setfsgid),
-	ANY(capset),
-	ANY(prctl),
-	ANY(setrlimit),
-	ANY(seccomp),
-	ANY(landlock_create_ruleset),
-	ANY(landlock_add_rule),
+	ANY(setuid), ANY(setgid), ANY(setreuid), ANY(setregid), ANY(setresuid), ANY(setresgid),
+	ANY(setgroups), ANY(setfsuid), ANY(setfsgid), ANY(capset), ANY(prctl), ANY(setrlimit),
+	ANY(seccomp), ANY(landlock_create_ruleset), ANY(landlock_add_rule),
 	ANY(landlock_restrict_self),
 	/* The broker's own sockets. */
-	ANY(listen),
-	ANY(accept),
-	ANY(accept4),
-	ANY(unlink),
-	ANY(unlinkat)};
+	ANY(listen), ANY(accept), ANY(accept4), ANY(unlink), ANY(unlinkat)};
+
+static const struct filter_rule log_process[] = {
+	ANY(recvmsg), ANY(read), ANY(pread64), ANY(write), ANY(close), ANY(epoll_wait),
+	ANY(epoll_pwait), ANY(epoll_ctl), ANY(restart_syscall), ANY(clock_gettime), ANY(brk),
+	ANY(munmap), ANY(exit_group), LACKS(mmap, 2, PROT_EXEC),
+	/* Is it an admin, and room for what it is sent. */
+	OPTION(getsockopt, SO_PEERCRED), OPTION(setsockopt, SO_SNDBUF)};
 
 #define N(list) (sizeof(list) / sizeof((list)[0]))
 
@@ -142,6 +125,8 @@ enter(enum filter_answer answer, const struct filter_rule *more, size_t n)
 int
 calls_enter_broker(void)
 {
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
 	return enter(FILTER_ENOSYS, broker, N(broker));
 }
 
@@ -149,4 +134,10 @@ int
 calls_enter_look_up(void)
 {
 	return enter(FILTER_KILLS, threads, N(threads));
+}
+
+int
+calls_enter_log(void)
+{
+	return filter_enter(FILTER_KILLS, log_process, N(log_process));
 }

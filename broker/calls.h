@@ -4,8 +4,10 @@
 
 /*
  * Of the broker, and of every process that it starts, whatever that one does later. Any other call
- * is answered ENOSYS: the C library, and modules of the user database, then do without. Needs
- * no_new_privs. As filter_enter().
+ * is answered ENOSYS: the C library, and modules of the user database, then do without. Sets
+ * no_new_privs, which every filter needs that a process without CAP_SYS_ADMIN enters: a helper of a
+ * broker that is root gains nothing by its exec, and loses nothing (capabilities(7)). Returns as
+ * filter_enter().
  */
 int calls_enter_broker(void);
 
@@ -15,3 +17,9 @@ int calls_enter_broker(void);
  * threads, and does nothing to another process. Any other call kills it.
  */
 int calls_enter_look_up(void);
+
+/*
+ * Of the log process: it reads, writes and closes what it was given, and gets more of that from the
+ * broker. It opens nothing. Any other call kills it.
+ */
+int calls_enter_log(void);

@@ -40,6 +40,8 @@ add(scmp_filter_ctx filter, const struct filter_rule *rule)
 		return seccomp_rule_add(
 			filter, SCMP_ACT_ALLOW, rule->call, 1,
 			SCMP_CMP64(rule->argument, SCMP_CMP_MASKED_EQ, rule->value, rule->value));
+	case FILTER_ABSENT:
+		return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), rule->call, 0);
 	case FILTER_OPTION:
 		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, rule->call, 2,
 					SCMP_CMP64(1, SCMP_CMP_EQ, SOL_SOCKET),

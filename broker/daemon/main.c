@@ -53,23 +53,18 @@ watch(struct broker *b, int fd, uint64_t what)
 static int
 find_account(struct broker *b)
 {
-	const char *name = b->options.user ? b->options.user : "fdbroker";
+	const char *name = b->options.user ?: "fdbroker";
 	const struct passwd *entry;
 
 	b->own_uid = b->own_gid = (uid_t)-1;
-	if (!b->is_root && !b->options.user)
-		return 0;
 	if (!b->is_root) {
-		warnx("only root can give the helpers another account: leave --user out");
-		return -ECANCELED;
+		if (b->options.user)
+			warnx("only root can give the helpers another account: leave --user out");
+		return b->options.user ? -ECANCELED : 0;
 	}
 	entry = getpwnam(name);
-	if (!entry && !b->options.user) {
-		entry = getpwnam("nobody");
-		if (entry)
-			warnx("there is no account 'fdbroker': helpers run as 'nobody', as others "
-			      "may");
-	}
+	if (!entry && !b->options.user && (entry = getpwnam("nobody")))
+		warnx("there is no account 'fdbroker': helpers run as 'nobody', as others may");
 	if (!entry || entry->pw_uid == 0 || entry->pw_gid == 0) {
 		warnx("account '%s' %s; see --user", name, entry ? "is root's" : "does not exist");
 		return -ECANCELED;
@@ -81,11 +76,11 @@ find_account(struct broker *b)
 
 /*
  * What the broker and, in their first phase, its workers need. The kernel gives a root program all
- * that the bounding set holds, so what is taken out of it here nobody below gets back. EPERM: there
- * is no CAP_SETPCAP, and so nothing to take away.
+ * that the bounding set holds, so what is taken out of it here nobody below gets back; neither does
+ * anybody get a system call. EPERM: there is no CAP_SETPCAP, and so nothing to take away.
  */
 static int
-limit_capabilities(struct broker *b)
+limit_privileges(struct broker *b)
 {
 	static const cap_value_t keep[] = {
 		CAP_SETUID,          /* helpers: the account's uid; workers: the peer's for files */
@@ -98,8 +93,11 @@ limit_capabilities(struct broker *b)
 		CAP_KILL,            /* the broker: ending workers and the compiler */
 	};
 	const size_t n = sizeof(keep) / sizeof(keep[0]);
-	int r = b->is_root ? caps_bound(keep, n) : 0;
+	int r = calls_enter_broker();
 
+	if (r < 0)
+		return r;
+	r = b->is_root ? caps_bound(keep, n) : 0;
 	return r < 0 && r != -EPERM ? r : caps_hold(keep, n);
 }
 
@@ -156,23 +154,6 @@ tidy_descriptors(struct broker *b)
 	return setrlimit(RLIMIT_NOFILE, &files) < 0 ? -errno : 0;
 }
 
-/* Before anything is read or started: what no process of the broker needs, none can call. */
-static int
-limit_calls(struct broker *b)
-{
-	int r = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : calls_enter_broker();
-
-	(void)b;
-	return r < 0 ? r : 0;
-}
-
-static int
-rest(struct broker *b)
-{
-	(void)b;
-	return caps_rest();
-}
-
 /* The refuser has every layer that a worker can have: what it reports, all have. */
 static int
 find_layers(struct broker *b)
@@ -189,7 +170,8 @@ find_layers(struct broker *b)
 	for (unsigned i = 0; i < n_layer_names; i++)
 		if (!(b->layers & layer_names[i].layer))
 			warnx("layer '%s' is off: %s", layer_names[i].name, layer_names[i].absent);
-	return 0;
+	/* From here on they are for caps_kill(), and for the helpers: exec gives them theirs. */
+	return caps_rest();
 }
 
 /* In this order. -ECANCELED: it has said itself what is wrong. */
@@ -198,18 +180,15 @@ static const struct {
 	int (*take)(struct broker *b);
 } steps[] = {
 	{"descriptors", tidy_descriptors},
-	{"system calls", limit_calls},
+	{"privileges", limit_privileges},
 	{"helper programs", spawn_open_helpers},
 	{"account", find_account},
-	{"capabilities", limit_capabilities},
 	{"event loop", make_loop},
 	{"generation page", make_page},
 	{"sockets", listen_start},
 	{"log process", logger_start},
 	{"first worker", workers_start_refuser},
 	{"layers", find_layers},
-	/* From here on the broker has them for caps_kill(), and for its helpers. */
-	{"effective capabilities", rest},
 };
 
 static int

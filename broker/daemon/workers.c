@@ -64,7 +64,8 @@ send_setup(struct broker *b, const struct worker *w)
 		.required = b->options.required,
 		.worker = w->shown.number,
 		.generation = w->shown.generation,
-		.own_uid = b->own_uid,
+		.own_uid = policy_own_id(b->image, b->own_uid, IPC_WORKERS_MAX,
+					 (uint32_t)(w - b->workers)),
 		.own_gid = b->own_gid,
 	};
 	const struct iovec iov[2] = {{&setup, sizeof(setup)}, {identity, identity_size(identity)}};

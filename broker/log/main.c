@@ -10,19 +10,17 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <seccomp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "broker/calls.h"
 #include "broker/drop.h"
-#include "broker/filter.h"
 #include "broker/ipc.h"
 #include "broker/log/status.h"
 #include "client-lib/channel.h"
@@ -47,26 +45,6 @@ static struct {
 	uint32_t worker;
 	struct ucred peer;
 } connections[CONNECTIONS_MAX];
-
-static const struct filter_rule rules[] = {
-	{SCMP_SYS(recvmsg)},
-	{SCMP_SYS(read)},
-	{SCMP_SYS(write)},
-	{SCMP_SYS(close)},
-	{SCMP_SYS(epoll_wait)},
-	{SCMP_SYS(epoll_pwait)},
-	{SCMP_SYS(epoll_ctl)},
-	{SCMP_SYS(restart_syscall)},
-	{SCMP_SYS(brk)},
-	{SCMP_SYS(mmap), FILTER_BITS_CLEAR, 2, PROT_EXEC},
-	{SCMP_SYS(munmap)},
-	{SCMP_SYS(exit_group)},
-	{SCMP_SYS(pread64)},
-	{SCMP_SYS(clock_gettime)},
-	/* Is it an admin, and room for what it is sent. */
-	{SCMP_SYS(getsockopt), FILTER_OPTION, .value = SO_PEERCRED},
-	{SCMP_SYS(setsockopt), FILTER_OPTION, .value = SO_SNDBUF},
-};
 
 /* Append bytes so that no name can end a line, a quote, or speak to a terminal. */
 static size_t
@@ -357,8 +335,7 @@ main(int argc, char **argv)
 	}
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, IPC_CONTROL, &event) < 0 ||
-	    prctl(PR_SET_NAME, "fdbroker-log", 0, 0, 0) < 0 ||
-	    filter_enter(FILTER_KILLS, rules, sizeof(rules) / sizeof(rules[0])) < 0) {
+	    prctl(PR_SET_NAME, "fdbroker-log", 0, 0, 0) < 0 || calls_enter_log() < 0) {
 		perror("fdbroker-log");
 		return EXIT_FAILURE;
 	}
