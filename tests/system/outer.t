@@ -37,7 +37,7 @@ allow user:$B read $T/data/*
 allow user:daemon read $T/home/\${user}/*
 EOF
 gets() { as "$1" "$BUILD/fdbroker" cat "$T/data/file" 2>&1; }
-writes() { as "$1" "$BUILD/fdbroker" open --flags=write "$T/data/file" -- true 2>&1 && echo done; }
+writes() { as "$1" "$BUILD/fdbroker" open --flags=write "$T/data/file" -- true 2>&1 && echo written; }
 named() { as "$daemon" "$BUILD/fdbroker" cat "$T/home/daemon/file" 2>&1; }
 
 # --- the broker, the log process, a worker -----------------------------------------------------------
@@ -135,7 +135,7 @@ has "without dac_override nothing is written" "$no" "$(writes $A)"
 is "but read" "mine" "$(gets $B)"
 stop_broker
 without kill
-is "without kill all is served" "mine done" "$(gets $A) $(writes $A)"
+is "without kill all is served" "mine written" "$(gets $A) $(writes $A)"
 worker=$(worker_of $A)
 kill -STOP "$worker"
 kill -HUP "$broker" # reload would wait for it
@@ -144,7 +144,7 @@ ok "but a worker that hangs is not ended" kill -0 "$worker"
 kill -KILL "$worker"
 stop_broker
 start_broker --user games
-is "with all of them: read and written" "mine done" "$(gets $A) $(writes $A)"
+is "with all of them: read and written" "mine written" "$(gets $A) $(writes $A)"
 worker=$(worker_of $A)
 kill -STOP "$worker"
 ok "a reload with one that hangs" fdbroker reload
