@@ -74,6 +74,6 @@ caps_kill(pid_t pid)
 {
 	(void)make_effective(CAP_KILL);
 	kill(pid, SIGKILL);
-	/* What was taken can be put back: that needs neither privilege nor memory that is not there. */
+	/* Giving it up takes no privilege. Should memory be short: the next time does. */
 	(void)make_effective(-1);
 }
