@@ -55,7 +55,7 @@ include $(FLAGS)
 endif
 
 # The first thing that is made, and so also where it shows that something is missing.
-INSTALLING = $(filter demo check fuzz bench bench-quick lint,$(MAKECMDGOALS))
+INSTALLING = $(filter demo check fuzz bench bench-quick bench-layers lint,$(MAKECMDGOALS))
 $(FLAGS): Makefile tests/deps.sh
 	@tests/deps.sh $(if $(INSTALLING),install,check) $(filter lint,$(MAKECMDGOALS))
 	@mkdir -p $(@D)
@@ -97,6 +97,8 @@ library: $(B)/libfdbroker.so $(B)/libfdbroker.a
 $(B)/policy.a: $(POLICY)
 $(B)/shared.a: $(SHARED)
 $(B)/client.a: $(LIBRARY)
+# For the tests: what a worker does, without its main().
+$(B)/worker.a: $(filter-out %/main.o,$(WORKER))
 $(B)/%.a:
 	@rm -f $@
 	$(call run,AR,$(AR) rcsD $@ $^)
@@ -142,7 +144,7 @@ SCRIPTS    = $(wildcard tests/*/*.t)
 RUN        = BUILD=$(abspath $(B)) FUZZERS=$(abspath $(SANITIZED))/tests/fuzz CMOCKA_MESSAGE_OUTPUT=TAP
 
 $(B)/tests.a: $(call objects,tests)
-$(B)/tests/%: $(B)/tests/%.o $(B)/tests.a $(B)/shared.a $(B)/policy.a $(B)/client.a
+$(B)/tests/%: $(B)/tests/%.o $(B)/tests.a $(B)/worker.a $(B)/shared.a $(B)/policy.a $(B)/client.a
 	$(call run,LINK,$(call link,-lcmocka -lcap -lseccomp))
 $(FUZZERS): $(B)/tests/fuzz/fuzz.o
 .SECONDARY:
@@ -181,7 +183,10 @@ demo: programs $(B)/tests/system/tool-confined
 bench-quick: programs $(B)/tests/bench/bench-quick
 	@$(B)/tests/bench/bench-quick $(B)
 
-bench: bench-quick $(B)/tests/bench/bench-policy
+bench-layers: $(B)/tests/bench/bench-layers
+	@$(B)/tests/bench/bench-layers
+
+bench: bench-quick bench-layers $(B)/tests/bench/bench-policy
 	@$(B)/tests/bench/bench-policy
 
 # --- lint -----------------------------------------------------------------------------------------
@@ -247,13 +252,14 @@ help:
 	@echo "make              build everything into build/"
 	@echo "make demo         show what it is for, on a real broker in a temporary directory"
 	@echo "make check        run the tests (as root: all of them); SANITIZE=1 with ASan and UBSan"
-	@echo "make bench        bench-quick, and what the policy costs"
+	@echo "make bench        bench-quick, bench-layers, and what the policy costs"
 	@echo "make fuzz         random input for the policy, FUZZ_SECONDS=60 for each fuzzer; what fails is kept in build/fuzz/"
 	@echo "make bench-quick  open(2), the least that a broker can cost, and this one"
+	@echo "make bench-layers what each layer that confines a worker costs an open"
 	@echo "make lint         formatting, warnings with gcc and clang, who includes and calls what"
 	@echo "make format       let clang-format put the sources in order"
 	@echo "make deps         install what the build and the tests need (Debian, root)"
 	@echo "make install      DESTDIR=, PREFIX=/usr; make uninstall takes it away again"
 	@echo "make clean        remove build/"
 
-.PHONY: all programs library tests check fuzzers fuzz demo bench bench-quick lint format install uninstall deps clean help FORCE
+.PHONY: all programs library tests check fuzzers fuzz demo bench bench-quick bench-layers lint format install uninstall deps clean help FORCE

@@ -9,9 +9,7 @@ enum {
 	CREATE = 1 << 1,
 	STAT = 1 << 2,
 	LIST = 1 << 3,
-	DEVICE = 1 << 4,
-	LINKS = 1 << 5,
-	EXEC = 1 << 6,
+	LINKS = 1 << 4,
 };
 
 static const char *const texts[CAVEATS_N] = {
@@ -19,16 +17,13 @@ static const char *const texts[CAVEATS_N] = {
 	"create: not served in this version: O_CREAT is refused",
 	"stat: not served in this version: there is no request for it",
 	"list: not served in this version: there is no request for it",
-	"devices: not served in this version: they are refused",
 	"symlinks=beneath: not served in this version: links are refused",
-	"exec: not served in this version: what is opened cannot be executed",
 };
 
 unsigned
 caveats_of(struct ask *ask, unsigned verbs, uint32_t rule)
 {
 	const struct policy_options *options = policy_rule_options(ask->rules.image, rule);
-	bool opens = verbs & (POLICY_READ | POLICY_WRITE | POLICY_CREATE);
 	unsigned caveats = 0;
 
 	if (options->strict != POLICY_STRICT_NO)
@@ -39,12 +34,8 @@ caveats_of(struct ask *ask, unsigned verbs, uint32_t rule)
 		caveats |= STAT;
 	if (verbs & POLICY_LIST)
 		caveats |= LIST;
-	if (opens && options->types & (POLICY_TYPE_CHR | POLICY_TYPE_BLK))
-		caveats |= DEVICE;
 	if (options->symlinks_beneath)
 		caveats |= LINKS;
-	if (opens && options->exec)
-		caveats |= EXEC;
 	return caveats;
 }
 

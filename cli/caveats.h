@@ -5,7 +5,7 @@
 #include "ask.h"
 
 enum {
-	CAVEATS_N = 7,
+	CAVEATS_N = 5,
 };
 
 /* Those of an allow, asked for these verbs. */

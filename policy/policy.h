@@ -330,6 +330,8 @@ struct policy_reach {
 	const char *directory; /* NUL-terminated, canonical; as the next until fn returns */
 	const char *name; /* NUL-terminated last component, or NULL: everything below directory */
 	unsigned verbs;   /* what any rule of the identity permits there */
+	unsigned types;   /* set of enum policy_type: of those that it may open */
+	bool executable;  /* what is read may be run */
 	bool recursive;   /* a pattern holds `**`: mounts below belong to it */
 };
 

@@ -191,7 +191,8 @@ policy_each_prefix(const struct policy_image *image, const struct policy_identit
 /* --- of one identity --------------------------------------------------------------------- */
 
 struct reached {
-	unsigned verbs;
+	unsigned verbs, types;
+	bool executable;
 	bool recursive;
 };
 
@@ -208,7 +209,9 @@ static int
 collect(void *context, const struct policy_prefix *prefix, const struct image_entry *entry)
 {
 	struct collect *c = context;
+	const struct policy_options *options;
 	struct reached *reached;
+	unsigned verbs;
 	int r;
 
 	if (image_verdict(c->image, entry->rule) == POLICY_DENY ||
@@ -229,7 +232,12 @@ collect(void *context, const struct policy_prefix *prefix, const struct image_en
 		c->number = prefix->number;
 	}
 	reached = &c->reached[c->id];
-	reached->verbs |= c->image->rules[entry->rule].covers;
+	options = policy_rule_options(c->image, entry->rule);
+	verbs = c->image->rules[entry->rule].covers;
+	reached->verbs |= verbs;
+	if (verbs & (POLICY_READ | POLICY_WRITE | POLICY_CREATE))
+		reached->types |= options->types;
+	reached->executable |= options->exec && verbs & POLICY_READ;
 	reached->recursive |= prefix->recursive;
 	return 0;
 }
@@ -248,6 +256,8 @@ policy_reach(const struct policy_image *image, const struct policy_identity *ide
 			.directory = directory,
 			.name = *name ? name : NULL,
 			.verbs = c.reached[i].verbs,
+			.types = c.reached[i].types,
+			.executable = c.reached[i].executable,
 			.recursive = c.reached[i].recursive,
 		};
 

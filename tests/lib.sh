@@ -90,7 +90,7 @@ until_ok() {
 running() {
 	local line
 	for line in /proc/[0-9]*/cmdline; do
-		tr '\0' ' ' <"$line" 2>/dev/null | grep -qF -- "$1" && echo "${line//[^0-9]/}"
+		{ tr '\0' ' ' <"$line"; } 2>/dev/null | grep -qF -- "$1" && echo "${line//[^0-9]/}"
 	done
 }
 

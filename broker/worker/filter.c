@@ -38,6 +38,9 @@ static const struct filter_rule rules[] = {
 	{SCMP_SYS(fcntl), FILTER_EQUAL, 1, F_SETFD},
 	{SCMP_SYS(fcntl), FILTER_EQUAL, 1, F_GETFL},
 	{SCMP_SYS(fcntl), FILTER_EQUAL, 1, F_SETFL},
+	/* What changed. */
+	{SCMP_SYS(read), FILTER_EQUAL, 0, WATCH_NAMES},
+	{SCMP_SYS(pread64), FILTER_EQUAL, 0, WATCH_MOUNTS},
 	/* Waiting. */
 	{SCMP_SYS(epoll_wait)},
 	{SCMP_SYS(epoll_pwait)},

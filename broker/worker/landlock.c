@@ -4,10 +4,14 @@
 #include "broker/worker/confine.h"
 
 static uint64_t
-access_of(unsigned verbs, bool is_file)
+access_of(const struct reach *reach, bool is_file)
 {
+	unsigned verbs = reach->verbs;
 	uint64_t access = 0;
 
+	/* A descriptor takes along what its opener was not permitted, landlock(7). */
+	if (reach->types & (POLICY_TYPE_CHR | POLICY_TYPE_BLK))
+		access |= LANDLOCK_ACCESS_FS_IOCTL_DEV;
 	if (verbs & POLICY_READ)
 		access |= LANDLOCK_ACCESS_FS_READ_FILE;
 	if (verbs & (POLICY_WRITE | POLICY_CREATE))
@@ -32,11 +36,11 @@ confine_landlock(const struct confinement *c)
 		const struct reach *reach = &trees->reaches[i];
 		/* A file that is yet to be created has nothing but its directory to be named by. */
 		bool is_file = reach->name && !(reach->verbs & POLICY_CREATE);
-		int fd = is_file ? reach->file : trees->trees[reach->tree].read_only;
+		int fd = is_file ? reach->file : trees->trees[reach->tree].roots[TREE_READ];
 
 		if (fd >= 0)
 			rules[n++] = (struct landlock_path_beneath_attr){
-				.allowed_access = access_of(reach->verbs, is_file),
+				.allowed_access = access_of(reach, is_file),
 				.parent_fd = fd,
 			};
 	}

@@ -46,8 +46,9 @@ main(int argc, char **argv)
 {
 	static struct setup setup;
 	static struct trees trees;
+	static struct watch watch;
 	struct confinement confinement;
-	struct server server = {.setup = &setup, .trees = &trees};
+	struct server server = {.setup = &setup, .trees = &trees, .watch = &watch};
 	uint32_t layers = 0;
 	long files;
 	int epoll = -1, r;
@@ -64,8 +65,15 @@ main(int argc, char **argv)
 	r = setup_read(&setup);
 	if (r < 0)
 		fail(r, "cannot read what the broker said");
-	r = trees_make(&trees, setup.peer.kind == IPC_REFUSER ? NULL : setup.image,
-		       &setup.identity);
+	/* The peer pays for what it makes the kernel remember. */
+	r = watch_begin(&watch, setup.head.own_uid == (uid_t)-1   ? (uid_t)-1
+				: setup.peer.kind == IPC_IDENTITY ? setup.peer.uid
+								  : setup.head.own_uid);
+	if (r == 0)
+		r = confine_begin();
+	if (r == 0)
+		r = trees_make(&trees, &watch, setup.peer.kind == IPC_REFUSER ? NULL : setup.image,
+			       &setup.identity);
 	if (r == -E2BIG)
 		fail(r,
 		     "the rules for uid %u name more than %d directories; use fewer and broader "

@@ -150,10 +150,12 @@ open_permitted(const struct server *server, const struct client *client,
 {
 	int flags = (int)(file->flags & ~(uint32_t)(O_TRUNC | O_CLOEXEC)) | O_NONBLOCK | O_NOCTTY |
 		    O_CLOEXEC;
-	int r = trees_open(server->trees, reach, file->path, file->path_length, flags, &o->fd);
+	int r = trees_open(server->trees, reach, options, file->path, file->path_length, flags,
+			   &o->fd);
 
-	o->error = r < 0 ? error_for_client(r) : 0;
+	o->unmet = r == TREES_UNMET;
 	o->retry = r == TREES_STALE;
+	o->error = o->unmet ? EACCES : r < 0 ? error_for_client(r) : 0;
 	if (r != 0)
 		return;
 	o->error = check_opened(o->fd, file->flags, options, client->peer.uid, &o->unmet);

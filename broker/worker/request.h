@@ -16,6 +16,7 @@
 struct server {
 	const struct setup *setup;
 	const struct trees *trees;
+	struct watch *watch;
 };
 
 /* An answer and the descriptors that go with it. */

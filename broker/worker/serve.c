@@ -3,10 +3,9 @@
  * Runs in: worker, second phase. Trusts: the control socket. Distrusts: clients, and how fast they
  * read.
  */
-#include "broker/worker/serve.h"
+#include "broker/worker/loop.h"
 
 #include <errno.h>
-#include <linux/sock_diag.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,37 +14,6 @@
 
 #include "broker/clock.h"
 #include "broker/worker/hangup.h"
-
-struct connection {
-	struct connection *previous, *next;
-	struct client client;
-	uid_t account;
-	bool may_hold;      /* descriptors may have been sent to it */
-	uint32_t in_flight; /* descriptors that it may not have received yet */
-	int64_t unread_since;
-	bool waiting;   /* its request waits for credit */
-	uint64_t place; /* in the line of those that wait */
-	bool blocked;   /* the answer waits for room in the client's receive queue */
-	struct answer answer;
-	char unit[]; /* NUL-terminated */
-};
-
-struct loop {
-	const struct server *server;
-	int epoll;
-	bool finishing;
-	bool noted_replace;
-	bool noted_idle;
-	size_t in_flight;
-	size_t n_waiting;
-	uint64_t next_place;
-	int credit_ms; /* until the next look for credit */
-	size_t n_connections;
-	size_t n_refused;
-	size_t n_kept; /* that hold descriptors, and so are not closed */
-	size_t kept_max;
-	struct connection *newest;
-};
 
 void
 serve_note(unsigned char note)
@@ -74,8 +42,8 @@ close_client(struct loop *loop, int fd, bool may_hold)
 		serve_note(IPC_NOTE_IDLE);
 }
 
-static void
-connection_end(struct loop *loop, struct connection *c)
+void
+loop_end(struct loop *loop, struct connection *c)
 {
 	*(c->previous ? &c->previous->next : &loop->newest) = c->next;
 	if (c->next)
@@ -83,6 +51,8 @@ connection_end(struct loop *loop, struct connection *c)
 	*(c->client.refusal ? &loop->n_refused : &loop->n_connections) -= 1;
 	loop->in_flight -= c->in_flight;
 	loop->n_waiting -= c->waiting;
+	if (!loop->newest)
+		loop->idle_since = now_ms();
 	answer_drop(&c->answer);
 	/*
 	 * The broker may still hold the same socket, and then closing ours does not end its events
@@ -110,9 +80,9 @@ make_room(struct loop *loop, uid_t account)
 		}
 	}
 	if (of_account >= SERVE_REFUSED_PER_ACCOUNT)
-		connection_end(loop, oldest_of_account);
+		loop_end(loop, oldest_of_account);
 	else if (loop->n_refused >= SERVE_REFUSED_MAX)
-		connection_end(loop, oldest);
+		loop_end(loop, oldest);
 }
 
 /* Where many share a worker, may this account have one more? */
@@ -182,72 +152,13 @@ connection_begin(struct loop *loop, int fd, const struct ipc_connection *what, c
 		shutdown(fd, SHUT_RD);
 }
 
-static void
-watch(struct loop *loop, struct connection *c, uint32_t events)
+void
+loop_watch(struct loop *loop, struct connection *c, uint32_t events)
 {
 	struct epoll_event event = {.events = events, .data.ptr = c};
 
 	/* Cannot fail for a descriptor that is watched already (epoll_ctl(2)). */
 	(void)epoll_ctl(loop->epoll, EPOLL_CTL_MOD, c->client.fd, &event);
-}
-
-/* Is nothing of what was sent on this socket unread? */
-static bool
-was_read(int fd)
-{
-	uint32_t memory[SK_MEMINFO_VARS];
-	socklen_t size = sizeof(memory);
-
-	return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &size) == 0 &&
-	       memory[SK_MEMINFO_WMEM_ALLOC] == 0;
-}
-
-static bool
-may_answer(const struct loop *loop, const struct connection *c)
-{
-	return loop->in_flight + WIRE_ITEMS_MAX <= SERVE_CREDIT &&
-	       c->in_flight + WIRE_ITEMS_MAX <= SERVE_CREDIT_CONNECTION;
-}
-
-/* Give back the credit of those who have read everything. */
-static void
-settle(struct loop *loop)
-{
-	for (struct connection *c = loop->newest; c; c = c->next) {
-		if (c->in_flight > 0 && was_read(c->client.fd)) {
-			loop->in_flight -= c->in_flight;
-			c->in_flight = 0;
-			c->unread_since = 0;
-		}
-	}
-}
-
-/* Is there credit for one more answer to c, of whatever size? Counted only when it seems used up. */
-static bool
-has_credit(struct loop *loop, const struct connection *c)
-{
-	if (may_answer(loop, c))
-		return true;
-	settle(loop);
-	return may_answer(loop, c);
-}
-
-/* Others wait for what this one does not take: its connection ends. */
-static void
-drop_unread(struct loop *loop)
-{
-	int64_t now = now_ms();
-	struct connection *next;
-
-	for (struct connection *c = loop->newest; c; c = next) {
-		next = c->next;
-		if (c->in_flight == 0)
-			continue;
-		if (c->unread_since == 0)
-			c->unread_since = now;
-		else if (now - c->unread_since >= SERVE_PATIENCE_MS)
-			connection_end(loop, c);
-	}
 }
 
 /* Send the answer that is due. False: the connection is over. */
@@ -267,7 +178,7 @@ send_answer(struct loop *loop, struct connection *c)
 	if (r == -EAGAIN) {
 		/* No more requests are read until this client reads. */
 		if (!c->blocked)
-			watch(loop, c, EPOLLOUT);
+			loop_watch(loop, c, EPOLLOUT);
 		c->blocked = true;
 		return true;
 	}
@@ -278,14 +189,13 @@ send_answer(struct loop *loop, struct connection *c)
 	answer_drop(&c->answer);
 	if (r == 0 && c->blocked) {
 		c->blocked = false;
-		watch(loop, c, EPOLLIN);
+		loop_watch(loop, c, EPOLLIN);
 	}
 	return r == 0;
 }
 
-/* One request. False: the connection is over. */
-static bool
-serve_request(struct loop *loop, struct connection *c)
+bool
+loop_serve(struct loop *loop, struct connection *c)
 {
 	static char message[WIRE_MESSAGE_MAX];
 	struct channel_extra extra = {};
@@ -309,6 +219,9 @@ serve_request(struct loop *loop, struct connection *c)
 	case REQUEST_ANSWER:
 		break;
 	}
+	/* Nobody tells this one when it is out of date. */
+	if (loop->server->watch->blind && now_ms() - loop->began > WATCH_BLIND_MS)
+		replace_me(loop);
 	return send_answer(loop, c);
 }
 
@@ -348,44 +261,6 @@ serve_control(struct loop *loop)
 	return 0;
 }
 
-/* First come, first served, of those whose requests were left where they are until there is credit. */
-static void
-serve_waiting(struct loop *loop)
-{
-	struct connection *first;
-
-	settle(loop);
-	do {
-		first = NULL;
-		for (struct connection *c = loop->newest; c; c = c->next)
-			if (c->waiting && may_answer(loop, c) &&
-			    (!first || c->place < first->place))
-				first = c;
-		if (!first)
-			return;
-		watch(loop, first, EPOLLIN);
-		first->waiting = false;
-		loop->n_waiting--;
-		loop->credit_ms = 1;
-		if (!serve_request(loop, first))
-			connection_end(loop, first);
-	} while (loop->n_waiting > 0);
-}
-
-static void
-begin_to_wait(struct loop *loop, struct connection *c)
-{
-	/* What was unread in an earlier shortage is no reason to end a connection in this one. */
-	if (loop->n_waiting == 0)
-		for (struct connection *each = loop->newest; each; each = each->next)
-			each->unread_since = 0;
-	watch(loop, c, 0);
-	c->waiting = true;
-	c->place = loop->next_place++;
-	loop->n_waiting++;
-	loop->credit_ms = 1;
-}
-
 static void
 serve_event(struct loop *loop, const struct epoll_event *event)
 {
@@ -394,21 +269,21 @@ serve_event(struct loop *loop, const struct epoll_event *event)
 
 	/* Who came earlier, and has been waiting, is served earlier. */
 	if (loop->n_waiting > 0 && !c->waiting)
-		serve_waiting(loop);
+		credit_serve_waiting(loop);
 	if (c->waiting) {
 		goes_on = false; /* nothing is asked for but its end */
-	} else if (!c->blocked && !c->client.refusal && !has_credit(loop, c)) {
-		begin_to_wait(loop, c);
+	} else if (!c->blocked && !c->client.refusal && !credit_is_there(loop, c)) {
+		credit_wait(loop, c);
 		goes_on = true;
 	} else if (!c->blocked) {
-		goes_on = serve_request(loop, c);
+		goes_on = loop_serve(loop, c);
 	} else {
 		/* A right that was withdrawn while the answer waited is not given. */
 		request_recheck(loop->server, &c->client, &c->answer);
 		goes_on = !(event->events & (EPOLLERR | EPOLLHUP)) && send_answer(loop, c);
 	}
 	if (!goes_on)
-		connection_end(loop, c);
+		loop_end(loop, c);
 }
 
 /*
@@ -431,6 +306,73 @@ is_crowded(const struct loop *loop)
 {
 	return loop->server->setup->peer.kind != IPC_IDENTITY &&
 	       loop->n_connections + loop->n_refused >= SERVE_CROWD;
+}
+
+/* What this worker was made of may have changed. */
+static void
+look(struct loop *loop)
+{
+	struct watch *changes = loop->server->watch;
+
+	loop->looked = now_ms();
+	loop->look_at = 0;
+	/* What happens from here on is told of; what has happened is seen. */
+	watch_arm(changes, loop->epoll);
+	if (!watch_look(changes))
+		return;
+	watch_disarm(loop->epoll);
+	replace_me(loop);
+}
+
+/* Whoever makes changes all the time makes us look once in a while. */
+static void
+serve_change(struct loop *loop)
+{
+	int64_t now = now_ms();
+
+	watch_disarm(loop->epoll);
+	loop->look_at = loop->looked + WATCH_MS;
+	if (loop->look_at <= now)
+		look(loop);
+}
+
+static bool
+is_idle(const struct loop *loop)
+{
+	return !loop->newest && !loop->noted_idle && loop->server->setup->peer.kind != IPC_REFUSER;
+}
+
+/* Milliseconds until something is due; -1: nothing is. */
+static int
+time_left(const struct loop *loop)
+{
+	int64_t now = now_ms(), left = INT64_MAX;
+
+	if (loop->n_waiting > 0)
+		left = loop->credit_ms;
+	else if (is_idle(loop))
+		left = loop->idle_since + SERVE_IDLE_MS - now;
+	if (loop->look_at != 0 && loop->look_at - now < left)
+		left = loop->look_at - now;
+	return left == INT64_MAX ? -1 : left < 0 ? 0 : (int)left;
+}
+
+static void
+serve_due(struct loop *loop)
+{
+	int64_t now = now_ms();
+
+	if (loop->look_at != 0 && loop->look_at <= now)
+		look(loop);
+	if (loop->n_waiting > 0) {
+		/* A client that does not read at all is not worth a look each millisecond. */
+		if (loop->credit_ms < SERVE_CREDIT_MS)
+			loop->credit_ms *= 2;
+		credit_serve_waiting(loop);
+	} else if (is_idle(loop) && loop->idle_since + SERVE_IDLE_MS <= now) {
+		loop->noted_idle = true;
+		serve_note(IPC_NOTE_IDLE);
+	}
 }
 
 int
@@ -458,36 +400,30 @@ serve(const struct server *server, int epoll, size_t kept_max)
 	struct epoll_event event;
 	int r;
 
+	loop.began = loop.idle_since = now_ms();
+	look(&loop);
 	while (!loop.finishing || loop.newest) {
-		bool idle =
-			!loop.newest && !loop.noted_idle && server->setup->peer.kind != IPC_REFUSER;
-		int timeout = loop.n_waiting > 0 ? loop.credit_ms : idle ? SERVE_IDLE_MS : -1;
-
 		/* One at a time: what it ends may be what would be next in a list. */
-		r = epoll_wait(loop.epoll, &event, 1, timeout);
+		r = epoll_wait(loop.epoll, &event, 1, time_left(&loop));
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r < 0)
 			return -errno;
-		if (r > 0 && event.data.ptr) {
+		if (r == 0) {
+			serve_due(&loop);
+		} else if (event.data.ptr == server->watch) {
+			serve_change(&loop);
+		} else if (event.data.ptr) {
 			serve_event(&loop, &event);
 			if (is_crowded(&loop))
 				r = serve_arrivals(&loop);
-		} else if (r > 0) {
+		} else {
 			r = serve_arrivals(&loop);
-		} else if (r == 0 && loop.n_waiting == 0) {
-			loop.noted_idle = true;
-			serve_note(IPC_NOTE_IDLE);
-		} else if (r == 0) {
-			/* A client that does not read at all is not worth a look each millisecond. */
-			if (loop.credit_ms < SERVE_CREDIT_MS)
-				loop.credit_ms *= 2;
-			serve_waiting(&loop);
 		}
 		if (r < 0)
 			return r;
 		if (loop.n_waiting > 0 && loop.in_flight + WIRE_ITEMS_MAX > SERVE_CREDIT)
-			drop_unread(&loop);
+			credit_drop_unread(&loop);
 	}
 	return 0;
 }

@@ -17,18 +17,29 @@
 #include "broker/sys.h"
 
 #define RESOLVE_STRICT (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
+#define DEVICES        (POLICY_TYPE_CHR | POLICY_TYPE_BLK)
+
+enum {
+	OPEN_TRIES = 3, /* while others mount and unmount */
+};
 
 /*
  * A detached mount of the directory, which no other process can reach. Propagation slave: umount(2)
  * of the original works, and says EBUSY exactly while a descriptor is open (Linux 6.1, 6.18).
  */
 static int
-clone_tree(int directory, bool recursive, bool writable)
+clone_tree(int directory, bool recursive, enum tree_clone clone)
 {
+	static const uint64_t lifted[TREE_CLONES] = {
+		[TREE_WRITE] = MOUNT_ATTR_RDONLY,
+		[TREE_EXECUTE] = MOUNT_ATTR_NOEXEC,
+		[TREE_DEVICE] = MOUNT_ATTR_NODEV,
+	};
 	unsigned depth = recursive ? AT_RECURSIVE : 0;
 	struct mount_attr attr = {
-		.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC |
-			    MOUNT_ATTR_NOSYMFOLLOW | (writable ? 0 : MOUNT_ATTR_RDONLY),
+		.attr_set = (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID |
+			     MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW) &
+			    ~lifted[clone],
 		.propagation = MS_SLAVE,
 	};
 	int tree, r;
@@ -51,44 +62,38 @@ is_shortage(int r)
 	return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
 }
 
-/*
- * Fill in the descriptors of a tree. A directory that cannot be had fails closed: no descriptors,
- * and 0.
- */
+/* A directory that cannot be had fails closed: no descriptor, and 0. */
 static int
-make_tree(struct trees *trees, struct tree *tree)
+open_directory(struct watch *watch, const struct tree *tree, int *ret_directory)
 {
-	/* open_tree(2) follows links inside the path whatever it is told: resolve first. */
-	struct open_how how = {
-		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-	};
-	bool writable = tree->verbs & (POLICY_WRITE | POLICY_CREATE);
-	int directory, r;
+	int r = watch_open(watch, tree->directory, ret_directory);
 
-	directory = sys_openat2(AT_FDCWD, tree->directory, &how);
-	if (directory == -ELOOP) {
+	if (r == -ELOOP) {
 		fputs("fdbroker-worker: there is a symbolic link in ", stderr);
 		policy_escape(stderr, tree->directory, strlen(tree->directory), 0);
 		fputs(": rules that name it are out of force; 'fdbroker check' shows what to "
 		      "write\n",
 		      stderr);
 	}
-	if (directory < 0)
-		return is_shortage(directory) ? directory : 0;
-	if (!trees->is_private) {
-		tree->read_only = directory;
-		tree->writable = writable ? directory : -1;
-		return 0;
-	}
-	r = clone_tree(directory, tree->recursive, false);
-	tree->read_only = r < 0 ? -1 : r;
-	if (r >= 0 && writable) {
-		r = clone_tree(directory, tree->recursive, true);
-		tree->writable = r < 0 ? -1 : r;
-	}
-	close(directory);
 	return is_shortage(r) ? r : 0;
+}
+
+/* What cannot be cloned is missing, and fails closed. */
+static int
+make_clones(const struct trees *trees, struct tree *tree, int directory)
+{
+	for (int i = TREE_READ; i < TREE_CLONES; i++) {
+		int r;
+
+		if (i != TREE_READ && !(tree->wants & 1u << i))
+			continue;
+		r = trees->is_private ? clone_tree(directory, tree->recursive, i)
+				      : fcntl(directory, F_DUPFD_CLOEXEC, 0);
+		if (is_shortage(r))
+			return r;
+		tree->roots[i] = r < 0 ? -1 : r;
+	}
+	return 0;
 }
 
 /* Do we hold what private mounts need? Asked of the kernel by making one. */
@@ -99,7 +104,7 @@ can_clone(void)
 
 	if (root < 0)
 		return false;
-	tree = clone_tree(root, false, false);
+	tree = clone_tree(root, false, TREE_READ);
 	close(root);
 	if (tree < 0)
 		return false;
@@ -122,6 +127,7 @@ add_reach(void *context, const struct policy_reach *reach)
 	struct trees *trees = context;
 	struct tree *tree = tree_of(trees, reach->directory);
 	struct reach *add = &trees->reaches[trees->n_reaches];
+	bool writes;
 
 	/* policy_reach() calls at most POLICY_PREFIXES_MAX times. */
 	if (!tree) {
@@ -129,19 +135,22 @@ add_reach(void *context, const struct policy_reach *reach)
 		*tree = (struct tree){
 			.directory = strdup(reach->directory),
 			.length = strcmp(reach->directory, "/") == 0 ? 0 : strlen(reach->directory),
-			.read_only = -1,
-			.writable = -1,
+			.roots = {-1, -1, -1, -1},
 		};
 		if (!tree->directory)
 			return -ENOMEM;
 		trees->n_trees++;
 	}
-	tree->verbs |= reach->verbs;
+	writes = reach->verbs & (POLICY_WRITE | POLICY_CREATE);
+	tree->wants |= writes ? 1u << TREE_WRITE : 0;
+	tree->wants |= reach->executable ? 1u << TREE_EXECUTE : 0;
+	tree->wants |= reach->types & DEVICES ? 1u << TREE_DEVICE : 0;
 	tree->recursive |= reach->recursive;
-	trees->writes |= (reach->verbs & (POLICY_WRITE | POLICY_CREATE)) != 0;
+	trees->writes |= writes;
 	*add = (struct reach){
 		.tree = (uint32_t)(tree - trees->trees),
 		.verbs = reach->verbs,
+		.types = reach->types,
 		.name = reach->name ? strdup(reach->name) : NULL,
 		.file = -1,
 	};
@@ -161,9 +170,9 @@ find_file(const struct tree *tree, struct reach *reach)
 	struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_STRICT};
 	struct stat status;
 
-	if (!reach->name || tree->read_only < 0)
+	if (!reach->name || tree->roots[TREE_READ] < 0)
 		return;
-	reach->file = sys_openat2(tree->read_only, reach->name, &how);
+	reach->file = sys_openat2(tree->roots[TREE_READ], reach->name, &how);
 	/* A rule on a directory would permit all beneath it, which this pattern does not match. */
 	if (reach->file < 0 || fstat(reach->file, &status) < 0 || S_ISDIR(status.st_mode)) {
 		if (reach->file >= 0)
@@ -212,13 +221,35 @@ compare_reaches(const void *a, const void *b, void *trees)
 	return compare_places(&x, &y);
 }
 
+/* All directories, as they are at one moment. */
+static int
+open_directories(struct trees *trees, struct watch *watch, int *ret_directories)
+{
+	bool settled = false;
+	int r = 0;
+
+	for (size_t i = 0; i < trees->n_trees && r == 0; i++)
+		r = watch_place(watch, trees->trees[i].directory, trees->trees[i].recursive);
+	(void)watch_is_settled(watch);
+	for (int tries = 0; r == 0 && !settled && tries < OPEN_TRIES; tries++) {
+		for (size_t i = 0; i < trees->n_trees && r == 0; i++) {
+			if (ret_directories[i] >= 0)
+				close(ret_directories[i]);
+			ret_directories[i] = -1;
+			r = open_directory(watch, &trees->trees[i], &ret_directories[i]);
+		}
+		settled = watch_is_settled(watch);
+	}
+	return r == 0 ? watch_ready(watch, settled) : r;
+}
+
 int
-trees_make(struct trees *trees, const struct policy_image *image,
+trees_make(struct trees *trees, struct watch *watch, const struct policy_image *image,
 	   const struct policy_identity *identity)
 {
-	int r;
+	int directories[POLICY_PREFIXES_MAX], r;
 
-	*trees = (struct trees){.is_private = can_clone()};
+	*trees = (struct trees){.is_private = can_clone(), .watch = watch};
 	if (!image)
 		return 0;
 	r = policy_reach(image, identity, add_reach, trees);
@@ -226,14 +257,17 @@ trees_make(struct trees *trees, const struct policy_image *image,
 		return r;
 	qsort_r(trees->reaches, trees->n_reaches, sizeof(trees->reaches[0]), compare_reaches,
 		trees);
+	memset(directories, -1, sizeof(directories));
+	r = open_directories(trees, watch, directories);
 	for (size_t i = 0; i < trees->n_trees; i++) {
-		r = make_tree(trees, &trees->trees[i]);
-		if (r < 0)
-			return r;
+		if (r == 0 && directories[i] >= 0)
+			r = make_clones(trees, &trees->trees[i], directories[i]);
+		if (directories[i] >= 0)
+			close(directories[i]);
 	}
-	for (size_t i = 0; i < trees->n_reaches; i++)
+	for (size_t i = 0; i < trees->n_reaches && r == 0; i++)
 		find_file(&trees->trees[trees->reaches[i].tree], &trees->reaches[i]);
-	return 0;
+	return r;
 }
 
 void
@@ -286,33 +320,70 @@ explain_refusal(const struct reach *reach, int directory, const char *path)
 		return -EISDIR;
 	if (S_ISLNK(status.st_mode))
 		return -ELOOP;
+	/* The mount says no, because these options do. */
+	if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode))
+		return TREES_UNMET;
 	if (reach->name && (status.st_dev != reach->device || status.st_ino != reach->inode))
 		return TREES_STALE;
 	return -EACCES;
 }
 
+/* The clone for an open of path, a name in the tree, or a negative errno value. */
+static int
+choose_clone(const struct trees *trees, const struct tree *tree,
+	     const struct policy_options *options, const char *path, int flags)
+{
+	struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_STRICT};
+	bool writes = (flags & O_ACCMODE) != O_RDONLY;
+	enum tree_clone plain = writes ? TREE_WRITE : options->exec ? TREE_EXECUTE : TREE_READ;
+	struct stat status = {};
+	int fd;
+
+	/* On a mount with nodev a device fails to open, and its driver learns nothing of it. */
+	if (trees->is_private && !(options->types & DEVICES))
+		return plain;
+	fd = sys_openat2(tree->roots[TREE_READ], path, &how);
+	if (fd < 0)
+		return fd == -ENOENT ? (int)plain : fd;
+	(void)fstat(fd, &status);
+	close(fd);
+	if (!S_ISCHR(status.st_mode) && !S_ISBLK(status.st_mode))
+		return plain;
+	return options->types & (S_ISCHR(status.st_mode) ? POLICY_TYPE_CHR : POLICY_TYPE_BLK)
+		       ? TREE_DEVICE
+		       : -EACCES;
+}
+
 int
-trees_open(const struct trees *trees, const struct reach *reach, const char *path, size_t length,
-	   int flags, int *ret_fd)
+trees_open(const struct trees *trees, const struct reach *reach,
+	   const struct policy_options *options, const char *path, size_t length, int flags,
+	   int *ret_fd)
 {
 	const struct tree *tree = &trees->trees[reach->tree];
 	struct open_how how = {.flags = (unsigned)flags, .resolve = RESOLVE_STRICT};
-	int directory = (flags & O_ACCMODE) == O_RDONLY ? tree->read_only : tree->writable;
 	char relative[POLICY_PATH_MAX + 1];
-	int r;
+	int clone, r;
 
 	/* The directory itself: listed, never opened. */
 	if (length <= tree->length + 1 || length > POLICY_PATH_MAX)
 		return -EISDIR;
-	if (directory < 0)
+	if (tree->roots[TREE_READ] < 0)
 		return -ENOENT;
+	/* What is mounted beneath it belongs only to `**`; and nobody sees what lies below that. */
+	if (!tree->recursive && watch_is_hidden(trees->watch, path, length))
+		return -EXDEV;
 	path += tree->length + 1;
 	length -= tree->length + 1;
 	memcpy(relative, path, length);
 	relative[length] = '\0';
-	r = sys_openat2(directory, relative, &how);
+	clone = choose_clone(trees, tree, options, relative, flags);
+	if (clone < 0)
+		return clone == -EACCES ? TREES_UNMET : clone;
+	if (tree->roots[clone] < 0)
+		return -ENOENT;
+	r = sys_openat2(tree->roots[clone], relative, &how);
 	if (r == -EACCES)
-		return explain_refusal(reach, directory, relative);
+		return explain_refusal(reach, tree->roots[TREE_READ], relative);
 	if (r < 0)
 		return r;
 	*ret_fd = r;

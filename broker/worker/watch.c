@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs in: worker, both phases. Distrusts: names and mounts, of which others make as many as they
+ * like.
+ */
+#include "broker/worker/watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "broker/sys.h"
+
+enum {
+	NAMES_AT_ONCE = 65536, /* bytes of what the kernel tells of names, at a look */
+	MOUNTS_AT_ONCE = 16384,
+	MOUNT_POINT_FIELD = 4, /* of a line, from 0 */
+};
+
+/*
+ * Move to a number of our own. Where there is nothing, that number is not to be anything else: what
+ * stdin is, which tells of nothing.
+ */
+static bool
+move(int fd, int to)
+{
+	bool is_taken = dup3(fd < 0 ? STDIN_FILENO : fd, to, O_CLOEXEC) == to;
+
+	if (fd >= 0)
+		close(fd);
+	return is_taken;
+}
+
+int
+watch_begin(struct watch *watch, uid_t uid)
+{
+	int names, mounts;
+
+	*watch = (struct watch){};
+	/* What is counted, is counted for the effective uid at this call. */
+	if (uid != (uid_t)-1 && seteuid(uid) < 0)
+		return -errno;
+	names = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (uid != (uid_t)-1 && seteuid(0) < 0)
+		return -errno;
+	mounts = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	/* Without /proc nobody tells of mounts, nor can anything be watched. */
+	watch->blind = names < 0 || mounts < 0;
+	return move(names, WATCH_NAMES) && move(mounts, WATCH_MOUNTS) ? 0 : -EMFILE;
+}
+
+/* From now on the kernel tells what becomes of this name, whatever it is, or is not yet. */
+static int
+watch_name(struct watch *watch, int directory, const char *name)
+{
+	const uint32_t mask = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR;
+	struct watch_name *names;
+	char path[32];
+	int wd;
+
+	if (watch->blind)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", directory);
+	wd = inotify_add_watch(WATCH_NAMES, path, mask);
+	if (wd < 0) {
+		watch->blind = true;
+		return 0;
+	}
+	names = reallocarray(watch->names, watch->n_names + 1, sizeof(*names));
+	if (!names)
+		return -ENOMEM;
+	watch->names = names;
+	names[watch->n_names] = (struct watch_name){wd, strdup(name)};
+	return names[watch->n_names++].name ? 0 : -ENOMEM;
+}
+
+/* One step: the directory of that name in the one that fd is, which is closed. */
+static int
+descend(struct watch *watch, int fd, const char *name)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	int r = watch_name(watch, fd, name);
+
+	/* Looked up after it is watched: what changes in between is noticed. Automounts mount now. */
+	if (r == 0)
+		r = sys_openat2(fd, name, &how);
+	close(fd);
+	return r;
+}
+
+int
+watch_open(struct watch *watch, const char *directory, int *ret_fd)
+{
+	char path[POLICY_PATH_MAX + 1], *rest = path, *name;
+	int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "%s", directory);
+	while ((name = strsep(&rest, "/")))
+		if (*name && (fd = descend(watch, fd, name)) < 0)
+			return fd;
+	*ret_fd = fd;
+	return 0;
+}
+
+/* --- names ------------------------------------------------------------------------------- */
+
+static int
+compare_names(const void *a, const void *b)
+{
+	const struct watch_name *x = a, *y = b;
+
+	if (x->directory != y->directory)
+		return x->directory < y->directory ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+static bool
+is_watched(const struct watch *watch, const struct inotify_event *event)
+{
+	struct watch_name name = {event->wd, event->len > 0 ? event->name : ""};
+
+	/* Too much to tell; or a directory that is gone, itself or with its file system. */
+	if (event->mask & (IN_Q_OVERFLOW | IN_IGNORED))
+		return true;
+	return bsearch(&name, watch->names, watch->n_names, sizeof(name), compare_names) != NULL;
+}
+
+static bool
+names_changed(const struct watch *watch)
+{
+	static char events[NAMES_AT_ONCE]
+		__attribute__((aligned(__alignof__(struct inotify_event))));
+	ssize_t n = watch->blind ? 0 : read(WATCH_NAMES, events, sizeof(events));
+	const struct inotify_event *event;
+
+	for (ssize_t at = 0; at < n; at += (ssize_t)(sizeof(*event) + event->len)) {
+		event = (const struct inotify_event *)(events + at);
+		if (is_watched(watch, event))
+			return true;
+	}
+	return false;
+}
+
+/* --- mounts ------------------------------------------------------------------------------ */
+
+/* The path that a mount is on: blanks and the like are written as three octal digits. */
+static size_t
+mount_point_of(const char *line, const char *end, char *ret_path, size_t size)
+{
+	size_t n = 0;
+
+	for (int field = 0; field < MOUNT_POINT_FIELD && line; field++) {
+		line = memchr(line, ' ', (size_t)(end - line));
+		line = line ? line + 1 : NULL;
+	}
+	while (line && line < end && *line != ' ' && n < size) {
+		if (*line == '\\' && end - line > 3) {
+			ret_path[n++] = (char)((line[1] - '0') << 6 | (line[2] - '0') << 3 |
+					       (line[3] - '0'));
+			line += 4;
+		} else {
+			ret_path[n++] = *line++;
+		}
+	}
+	return n == 1 ? 0 : n; /* as the length of "/" */
+}
+
+/* Is the second path the first, or beneath it? */
+static bool
+holds(const char *above, size_t length, const char *path, size_t path_length)
+{
+	return length <= path_length && memcmp(above, path, length) == 0 &&
+	       (length == path_length || path[length] == '/');
+}
+
+static bool
+concerns_us(const struct watch *watch, const char *mount, size_t length)
+{
+	for (size_t i = 0; i < watch->n_places; i++) {
+		const struct watch_place *place = &watch->places[i];
+
+		if (holds(mount, length, place->directory, place->length) ||
+		    holds(place->directory, place->length, mount, length))
+			return true;
+	}
+	return false;
+}
+
+/* 0, or what fn returned when that was not 0. */
+typedef int mount_fn(struct watch *watch, const char *line, size_t size, const char *point,
+		     size_t length);
+
+static int
+pass_line(struct watch *watch, const char *line, const char *end, mount_fn *fn)
+{
+	char point[POLICY_PATH_MAX];
+	size_t length = mount_point_of(line, end, point, sizeof(point));
+
+	return concerns_us(watch, point, length)
+		       ? fn(watch, line, (size_t)(end - line), point, length)
+		       : 0;
+}
+
+/* All that concern us, as they are now. */
+static int
+each_mount(struct watch *watch, mount_fn *fn)
+{
+	static char text[MOUNTS_AT_ONCE];
+	size_t have = 0;
+	off_t offset = 0;
+	ssize_t n;
+	int r = 0;
+
+	while (r == 0 && (n = pread(WATCH_MOUNTS, text + have, sizeof(text) - have, offset)) > 0) {
+		char *line = text, *end;
+
+		offset += n;
+		have += (size_t)n;
+		while (r == 0 && (end = memchr(line, '\n', (size_t)(text + have - line)))) {
+			r = pass_line(watch, line, end, fn);
+			line = end + 1;
+		}
+		/* A line that is longer than all that: left out, with where it is mounted. */
+		if (line == text && have == sizeof(text))
+			line = text + have;
+		have = (size_t)(text + have - line);
+		memmove(text, line, have);
+	}
+	return r;
+}
+
+/* FNV-1a. */
+static int
+add_to_hash(struct watch *watch, const char *line, size_t size, const char *point, size_t length)
+{
+	(void)point;
+	(void)length;
+	for (size_t i = 0; i < size; i++)
+		watch->mounts = (watch->mounts ^ (unsigned char)line[i]) * 0x100000001b3;
+	return 0;
+}
+
+/* Is there a place above that does not include it? */
+static int
+note_below(struct watch *watch, const char *line, size_t size, const char *mount, size_t length)
+{
+	bool is_below = false;
+	char **below;
+
+	(void)line;
+	(void)size;
+	for (size_t i = 0; i < watch->n_places && !is_below; i++)
+		is_below =
+			!watch->places[i].recursive && watch->places[i].length < length &&
+			holds(watch->places[i].directory, watch->places[i].length, mount, length);
+	if (!is_below)
+		return 0;
+	below = reallocarray(watch->below, watch->n_below + 1, sizeof(*below));
+	if (!below)
+		return -ENOMEM;
+	watch->below = below;
+	below[watch->n_below] = strndup(mount, length);
+	return below[watch->n_below++] ? 0 : -ENOMEM;
+}
+
+bool
+watch_is_hidden(const struct watch *watch, const char *path, size_t length)
+{
+	for (size_t i = 0; i < watch->n_below; i++)
+		if (holds(watch->below[i], strlen(watch->below[i]), path, length))
+			return true;
+	return false;
+}
+
+int
+watch_place(struct watch *watch, const char *directory, bool recursive)
+{
+	if (watch->n_places == POLICY_PREFIXES_MAX)
+		return -E2BIG;
+	watch->places[watch->n_places++] = (struct watch_place){
+		.directory = directory,
+		.length = strcmp(directory, "/") == 0 ? 0 : strlen(directory),
+		.recursive = recursive,
+	};
+	return 0;
+}
+
+bool
+watch_is_settled(struct watch *watch)
+{
+	uint64_t before = watch->mounts;
+
+	watch->mounts = 0xcbf29ce484222325;
+	(void)each_mount(watch, add_to_hash);
+	return watch->mounts == before;
+}
+
+/* --- both -------------------------------------------------------------------------------- */
+
+int
+watch_ready(struct watch *watch, bool settled)
+{
+	if (watch->n_names > 0)
+		qsort(watch->names, watch->n_names, sizeof(*watch->names), compare_names);
+	/* The kernel tells of all that was mounted since watch_begin(): there will be a look. */
+	if (!settled)
+		watch->mounts = ~watch->mounts;
+	return each_mount(watch, note_below);
+}
+
+void
+watch_arm(struct watch *watch, int epoll)
+{
+	struct epoll_event names = {.events = EPOLLIN, .data.ptr = watch};
+	struct epoll_event mounts = {.events = EPOLLPRI, .data.ptr = watch};
+
+	if (watch->n_places == 0)
+		return;
+	/* What is armed already stays so; what tells of nothing cannot be. */
+	(void)epoll_ctl(epoll, EPOLL_CTL_ADD, WATCH_NAMES, &names);
+	(void)epoll_ctl(epoll, EPOLL_CTL_ADD, WATCH_MOUNTS, &mounts);
+}
+
+void
+watch_disarm(int epoll)
+{
+	(void)epoll_ctl(epoll, EPOLL_CTL_DEL, WATCH_NAMES, NULL);
+	(void)epoll_ctl(epoll, EPOLL_CTL_DEL, WATCH_MOUNTS, NULL);
+}
+
+bool
+watch_look(struct watch *watch)
+{
+	return watch->n_places > 0 && (names_changed(watch) || !watch_is_settled(watch));
+}
