@@ -5,11 +5,15 @@
 #include <string.h>
 
 const struct layer_name layer_names[] = {
-	{LAYER_TREES, "trees", "workers see the whole file system, not private read-only mounts"},
-	{LAYER_LANDLOCK, "landlock", "the kernel does not hold workers to the policy's trees"},
-	{LAYER_SECCOMP, "seccomp", "workers may make any system call"},
-	{LAYER_CAPS, "caps", "workers keep capabilities that they do not need"},
-	{LAYER_USER, "user", "workers run under the uid of the broker's own user"},
+	{LAYER_TREES, "trees", "workers see the whole file system, not private read-only mounts",
+	 "root with CAP_SYS_ADMIN"},
+	{LAYER_LANDLOCK, "landlock", "the kernel does not hold workers to the policy's trees",
+	 "a kernel with Landlock, named in lsm= of its command line"},
+	{LAYER_SECCOMP, "seccomp", "workers may make any system call",
+	 "a kernel with CONFIG_SECCOMP_FILTER"},
+	{LAYER_CAPS, "caps", "workers keep capabilities that they do not need",
+	 "root with CAP_SETPCAP"},
+	{LAYER_USER, "user", "workers run under the uid of the broker's own user", "root"},
 };
 const unsigned n_layer_names = sizeof(layer_names) / sizeof(layer_names[0]);
 

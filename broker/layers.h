@@ -17,6 +17,7 @@ struct layer_name {
 	uint32_t layer;
 	const char *name;
 	const char *absent; /* what its absence means, for people */
+	const char *takes;  /* what it takes to have it */
 };
 
 extern const struct layer_name layer_names[];

@@ -167,7 +167,7 @@ print_layers(const json_t *status)
 /* --- workers --------------------------------------------------------------------------- */
 
 enum {
-	COLUMNS = 11,
+	COLUMNS = 12,
 	STATE = 7,
 };
 
@@ -186,7 +186,35 @@ static const struct {
 	{"AGE", "age"},
 	{"CONNECTIONS", "connections"},
 	{"OPEN", "open"},
+	{"LAYERS", "layers", true},
 };
+
+/* Which are off. A worker that is not ready yet, or never was, has none to speak of. */
+static char *
+layers_text(const json_t *worker)
+{
+	json_t *set = json_object_get(worker, "layers"), *on;
+	const char *state = admin_string(worker, "state", ""), *name;
+	char *text = cli_format("all");
+	bool all = true;
+
+	json_object_foreach(set, name, on)
+	{
+		char *before = text;
+		_cleanup_free_ char *safe = cli_escape(name, strlen(name));
+
+		if (json_is_true(on))
+			continue;
+		text = cli_format("%s%s%s", before, all ? " but " : ",", safe);
+		free(before);
+		all = false;
+	}
+	if (json_object_size(set) > 0 && strcmp(state, "starting") != 0 &&
+	    strcmp(state, "failed") != 0)
+		return text;
+	free(text);
+	return cli_format("-");
+}
 
 static char *
 cell(const json_t *worker, size_t column)
@@ -194,6 +222,8 @@ cell(const json_t *worker, size_t column)
 	const char *member = columns[column].member;
 	const json_t *value = json_object_get(worker, member);
 
+	if (strcmp(member, "layers") == 0)
+		return layers_text(worker);
 	if (json_is_string(value))
 		return cli_escape(json_string_value(value), json_string_length(value));
 	/* The highest id of 32 bits is nobody's. */
@@ -217,7 +247,7 @@ print_row(char *const *cells, const size_t *width, bool title)
 
 		printf("%*s", (columns[c].left ? 0 : pad) + (c ? 2 : 0), "");
 		put_coloured(colour, cells[c]);
-		printf("%*s", columns[c].left ? pad : 0, "");
+		printf("%*s", columns[c].left && c + 1 < COLUMNS ? pad : 0, "");
 	}
 	putchar('\n');
 }

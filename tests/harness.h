@@ -107,6 +107,9 @@ size_t workers_of(const struct harness *h, uid_t uid, struct worker_seen *ret_se
 /* All that take connections, whomever they serve. */
 size_t count_workers(const struct harness *h);
 
+/* Those of them that are in their first phase. */
+size_t count_starting(const struct harness *h);
+
 /* Is there one that was told to end and has not? */
 bool has_draining(const struct harness *h);
 

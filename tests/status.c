@@ -66,6 +66,18 @@ has_draining(const struct harness *h)
 	return read_status(h, text, sizeof(text)) > 0 && strstr(text, "\"state\":\"draining\"");
 }
 
+size_t
+count_starting(const struct harness *h)
+{
+	static char text[1 << 17];
+	size_t n = 0;
+
+	assert_true(read_status(h, text, sizeof(text)) > 0);
+	for (const char *at = text; (at = strstr(at, "\"state\":\"starting\"")); at++)
+		n++;
+	return n;
+}
+
 /* Of one uid, or of all (-1), those that take connections. */
 static size_t
 list_workers(const struct harness *h, long uid, struct worker_seen *seen, size_t max)

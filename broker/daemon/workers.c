@@ -61,7 +61,7 @@ send_setup(struct broker *b, const struct worker *w)
 {
 	struct identity *identity = &b->identities[w - b->workers];
 	struct ipc_setup setup = {
-		.required = b->options.required,
+		.required = b->options.required | b->layers, /* no less than the first one */
 		.worker = w->shown.number,
 		.generation = w->shown.generation,
 		.own_uid = policy_own_id(b->image, b->own_uid, IPC_WORKERS_MAX,

@@ -54,6 +54,17 @@ name_of(const char *const *names, size_t n, uint32_t number)
 	return number < n && names[number] ? names[number] : "?";
 }
 
+/* In the order of the table, each true or false. */
+static void
+put_layers(FILE *text, uint32_t layers)
+{
+	fprintf(text, "\"layers\":{");
+	for (unsigned i = 0; i < n_layer_names; i++)
+		fprintf(text, "%s\"%s\":%s", i ? "," : "", layer_names[i].name,
+			layers & layer_names[i].layer ? "true" : "false");
+	fprintf(text, "}");
+}
+
 static void
 put_worker(FILE *text, const struct ipc_worker *w)
 {
@@ -67,12 +78,14 @@ put_worker(FILE *text, const struct ipc_worker *w)
 	fprintf(text,
 		"{\"id\":%u,\"pid\":%d,\"kind\":\"%s\",\"uid\":%u,\"gid\":%u,\"account\":%u,"
 		"\"generation\":%llu,\"state\":\"%s\",\"age\":%lld,\"connections\":%llu,"
-		"\"open\":%llu}",
+		"\"open\":%llu,",
 		w->number, w->pid, name_of(kinds, sizeof(kinds) / sizeof(kinds[0]), w->kind),
 		w->uid, w->gid, w->account, (unsigned long long)w->generation,
 		name_of(states, sizeof(states) / sizeof(states[0]), w->state),
 		(long long)(now_ms() - w->started) / 1000, (unsigned long long)w->passed,
 		(unsigned long long)w->open);
+	put_layers(text, w->layers);
+	fprintf(text, "}");
 }
 
 static void
@@ -103,11 +116,8 @@ put_status(FILE *text, const struct status_fixed *fixed, const struct ipc_status
 	fprintf(text, "],\n\"generation\":%llu,\"rules\":%llu,\n",
 		(unsigned long long)status->generation, (unsigned long long)status->rules);
 	put_load(text, status, messages);
-	fprintf(text, "\"layers\":{");
-	for (unsigned i = 0; i < n_layer_names; i++)
-		fprintf(text, "%s\"%s\":%s", i ? "," : "", layer_names[i].name,
-			status->layers & layer_names[i].layer ? "true" : "false");
-	fprintf(text, "},\n\"accepted\":%llu,\"refused\":%llu,\n",
+	put_layers(text, status->layers);
+	fprintf(text, ",\n\"accepted\":%llu,\"refused\":%llu,\n",
 		(unsigned long long)status->accepted, (unsigned long long)status->refused);
 	put_workers(text, workers, status->n_workers);
 }

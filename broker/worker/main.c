@@ -37,8 +37,8 @@ name_missing(uint32_t layers)
 {
 	for (unsigned i = 0; i < n_layer_names; i++)
 		if (layers & layer_names[i].layer)
-			fail(-ENOTSUP, "layer '%s' is required and cannot be had",
-			     layer_names[i].name);
+			fail(-ENOTSUP, "layer '%s' is required and cannot be had: it takes %s",
+			     layer_names[i].name, layer_names[i].takes);
 }
 
 int
@@ -79,6 +79,9 @@ main(int argc, char **argv)
 		     "the rules for uid %u name more than %d directories; use fewer and broader "
 		     "ones",
 		     setup.peer.uid, POLICY_PREFIXES_MAX);
+	if (r == -ENOSYS)
+		fail(r, "openat2(2) is not there: it takes Linux 6.1, and no RestrictSUIDSGID= of "
+			"systemd");
 	if (r < 0)
 		fail(r, "cannot make the trees");
 	r = armed_prepare();

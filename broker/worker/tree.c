@@ -96,20 +96,26 @@ make_clones(const struct trees *trees, struct tree *tree, int directory)
 	return 0;
 }
 
-/* Do we hold what private mounts need? Asked of the kernel by making one. */
-static bool
+/*
+ * Do we hold what private mounts need? Asked of the kernel by making one: 1; 0: it, or who runs us,
+ * does not have it; or a negative errno value, also where there is no openat2(2).
+ */
+static int
 can_clone(void)
 {
-	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), tree;
+	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC};
+	int root = sys_openat2(AT_FDCWD, "/", &how), tree;
 
 	if (root < 0)
-		return false;
+		return root;
 	tree = clone_tree(root, false, TREE_READ);
 	close(root);
+	if (tree == -EPERM || tree == -ENOSYS)
+		return 0;
 	if (tree < 0)
-		return false;
+		return tree;
 	close(tree);
-	return true;
+	return 1;
 }
 
 static struct tree *
@@ -247,9 +253,11 @@ int
 trees_make(struct trees *trees, struct watch *watch, const struct policy_image *image,
 	   const struct policy_identity *identity)
 {
-	int directories[POLICY_PREFIXES_MAX], r;
+	int directories[POLICY_PREFIXES_MAX], r = can_clone();
 
-	*trees = (struct trees){.is_private = can_clone(), .watch = watch};
+	if (r < 0)
+		return r;
+	*trees = (struct trees){.is_private = r > 0, .watch = watch};
 	if (!image)
 		return 0;
 	r = policy_reach(image, identity, add_reach, trees);

@@ -43,8 +43,9 @@ status_json() {
 "load":{"serial":$2,"busy":$4,"ok":$3,"time":1790000000,"messages":"x.policy:1:1: error\\n    1 | \\u001b]0;x\\u0007\\n"},
 "rules":12,"layers":{"trees":true,"landlock":false,"seccomp":true,"caps":true,"user":false},
 "accepted":123,"refused":4,
-"workers":[{"id":7,"pid":900,"kind":"identity","uid":1000,"gid":1000,"generation":3,"state":"$5","age":4000,"connections":5},
-{"id":8,"pid":12345,"kind":"any","generation":3,"state":"ready\\u001b[31m","age":12,"connections":50}]}
+"workers":[{"id":7,"pid":900,"kind":"identity","uid":1000,"gid":1000,"generation":3,"state":"$5","age":4000,"connections":5,
+"layers":{"trees":false,"landlock":true,"user":false}},
+{"id":8,"pid":12345,"kind":"any","generation":3,"state":"ready\\u001b[31m","age":12,"connections":50,"layers":{"x\\u001b":true,"trees":true}}]}
 END
 }
 
@@ -65,6 +66,8 @@ ok 'layers that are on are not listed' lacks "$out" 'any system call'
 ok 'no escape sequence' lacks "$out" $'\e'
 ok 'columns are aligned' test "$(awk '/^ *(ID|7|8) / { print index($0, "CONN") ? index($0, "KIND") : match($0, /identity|any/) }' <<<"$out" | sort -u | wc -l)" -eq 1
 ok 'connections are of clients' grep -q '^clients  *123 connections accepted, 4 refused$' <<<"$out"
+ok 'a worker says which layers it lacks' grep -qE '^ +7 .* all but trees,user$' <<<"$out"
+ok 'and one that lacks none says so' grep -qE '^ +8 .* all$' <<<"$out"
 ok 'no failed worker is explained' lacks "$out" 'before it was ready'
 exits 'status --json' 0 status --json --admin "$admin"
 ok 'it is what was sent' is "$out" "$(<"$scratch/a")"
@@ -74,11 +77,13 @@ status_json 900 4 true false failed | sed 's/true,"/false,"/g' >"$scratch/off"
 serve "$admin" plain "$scratch/off"
 exits 'status with everything off' 0 status --admin "$admin"
 out_has 'a failed worker is explained' 'failed: the worker ended before it was ready; its identity waits a second'
+ok 'and has no layers to speak of' grep -qE '^ +7 .* failed .* -$' <<<"$out"
+ok 'names of layers are made safe' grep -qF 'all but x\x1b' <<<"$out"
 layers=0
 while IFS= read -r line; do
 	out_has "in the words of the broker: ${line%%:*}" "$line"
 	((++layers))
-done < <(sed -n 's/^\t{LAYER_[A-Z]*, "\(.*\)", "\(.*\)"},$/\1: \2/p' "$root/broker/layers.c")
+done < <(sed -n 's/^\t{LAYER_[A-Z]*, "\([a-z]*\)", "\([^"]*\)",.*$/\1: \2/p' "$root/broker/layers.c")
 ok 'these are all layers' test "$layers" -eq "$(grep -c '{LAYER_' "$root/broker/layers.c")"
 finish
 
