@@ -3,7 +3,6 @@
 #include "broker/caps.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdbool.h>
 
 static bool
@@ -45,35 +44,18 @@ caps_hold(const cap_value_t *keep, size_t n)
 	return r;
 }
 
-/* Nothing effective but that one, if it is permitted; -1: nothing at all. */
-static int
-make_effective(cap_value_t cap)
+int
+caps_rest(cap_value_t cap)
 {
 	cap_t caps = cap_get_proc();
 	cap_flag_value_t permitted = CAP_CLEAR;
 	int r = caps ? 0 : -ENOMEM;
 
 	if (r == 0 &&
-	    (cap_clear_flag(caps, CAP_EFFECTIVE) < 0 ||
-	     (cap >= 0 && cap_get_flag(caps, cap, CAP_PERMITTED, &permitted) < 0) ||
-	     (permitted == CAP_SET && cap_set_flag(caps, CAP_EFFECTIVE, 1, &cap, CAP_SET) < 0) ||
-	     cap_set_proc(caps) < 0))
+	    (cap_get_flag(caps, cap, CAP_PERMITTED, &permitted) < 0 ||
+	     cap_clear_flag(caps, CAP_EFFECTIVE) < 0 ||
+	     cap_set_flag(caps, CAP_EFFECTIVE, 1, &cap, permitted) < 0 || cap_set_proc(caps) < 0))
 		r = -errno;
 	cap_free(caps);
 	return r;
-}
-
-int
-caps_rest(void)
-{
-	return make_effective(-1);
-}
-
-void
-caps_kill(pid_t pid)
-{
-	(void)make_effective(CAP_KILL);
-	kill(pid, SIGKILL);
-	/* Giving it up takes no privilege. Should memory be short: the next time does. */
-	(void)make_effective(-1);
 }

@@ -90,7 +90,7 @@ limit_privileges(struct broker *b)
 		CAP_SYS_CHROOT,      /* workers: an empty root */
 		CAP_DAC_READ_SEARCH, /* workers: what they read; compiler: the policy files */
 		CAP_DAC_OVERRIDE,    /* workers: what they write */
-		CAP_KILL,            /* the broker: ending workers and the compiler */
+		CAP_KILL,            /* the broker: ending helpers, also by its own end */
 	};
 	const size_t n = sizeof(keep) / sizeof(keep[0]);
 	int r = calls_enter_broker();
@@ -170,8 +170,11 @@ find_layers(struct broker *b)
 	for (unsigned i = 0; i < n_layer_names; i++)
 		if (!(b->layers & layer_names[i].layer))
 			warnx("layer '%s' is off: %s", layer_names[i].name, layer_names[i].absent);
-	/* From here on they are for caps_kill(), and for the helpers: exec gives them theirs. */
-	return caps_rest();
+	/*
+	 * From here on the rest is for the helpers: exec gives them theirs. CAP_KILL is in use until
+	 * our last moment: a parent-death signal, too, is sent with the parent's rights.
+	 */
+	return caps_rest(CAP_KILL);
 }
 
 /* In this order. -ECANCELED: it has said itself what is wrong. */

@@ -5,12 +5,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "broker/caps.h"
 #include "broker/daemon/daemon.h"
 #include "broker/layers.h"
 #include "client-lib/channel.h"
@@ -273,7 +273,7 @@ static void
 kill_worker(struct broker *b, struct worker *w, const char *why)
 {
 	warnx("worker %u (uid %u) is killed: %s", w->shown.number, w->shown.uid, why);
-	caps_kill(w->shown.pid);
+	kill(w->shown.pid, SIGKILL);
 	finish(b, w);
 	w->deadline = 0;
 }
