@@ -106,13 +106,13 @@ $(B)/%.a:
 link = $(CC) $(CFLAGS) $(HARDENING) $(LDFLAGS) $(LINKING) -Wl,--gc-sections -pie -o $@ $(filter %.o,$^) $(filter %.a,$^) $(1)
 
 $(B)/fdbrokerd: $(DAEMON) $(B)/shared.a $(B)/policy.a $(B)/client.a
-	$(call run,LINK,$(call link,-lcap))
+	$(call run,LINK,$(call link,-lcap -lseccomp))
 $(B)/fdbroker-worker: $(WORKER) $(B)/shared.a $(B)/policy.a $(B)/client.a
 	$(call run,LINK,$(call link,-lcap -lseccomp))
 $(B)/fdbroker-log: $(LOG) $(B)/shared.a $(B)/client.a
 	$(call run,LINK,$(call link,-lcap -lseccomp))
 $(B)/fdbroker-compile: $(COMPILE) $(B)/shared.a $(B)/policy.a
-	$(call run,LINK,$(call link,-lcap))
+	$(call run,LINK,$(call link,-lcap -lseccomp))
 $(B)/fdbroker: $(CLI) $(B)/policy.a $(B)/client.a
 	$(call run,LINK,$(call link,-ljansson))
 

@@ -43,3 +43,19 @@ caps_hold(const cap_value_t *keep, size_t n)
 	cap_free(then);
 	return r;
 }
+
+int
+caps_rest(cap_value_t cap)
+{
+	cap_t caps = cap_get_proc();
+	cap_flag_value_t permitted = CAP_CLEAR;
+	int r = caps ? 0 : -ENOMEM;
+
+	if (r == 0 &&
+	    (cap_get_flag(caps, cap, CAP_PERMITTED, &permitted) < 0 ||
+	     cap_clear_flag(caps, CAP_EFFECTIVE) < 0 ||
+	     cap_set_flag(caps, CAP_EFFECTIVE, 1, &cap, permitted) < 0 || cap_set_proc(caps) < 0))
+		r = -errno;
+	cap_free(caps);
+	return r;
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs in: compiler and log process, as root, before they read what others wrote. */
+/* Runs in: compiler, log process, and the worker's look-up of a name, as root, before they read what others wrote. */
 #include "broker/drop.h"
 
 #include <errno.h>
@@ -34,7 +34,7 @@ take_ids(uid_t uid, gid_t gid)
 }
 
 int
-drop_privileges(const char *uid_text, const char *gid_text)
+drop_privileges(const char *uid_text, const char *gid_text, enum landlock_takes takes)
 {
 	pid_t parent = getppid();
 	unsigned uid = 0, gid = 0;
@@ -62,5 +62,8 @@ drop_privileges(const char *uid_text, const char *gid_text)
 		return -errno;
 	if (parent != getppid())
 		return -ESRCH;
-	return uid != 0 && (setuid(0) == 0 || setgid(0) == 0) ? -EPERM : 0;
+	if (uid != 0 && (setuid(0) == 0 || setgid(0) == 0))
+		return -EPERM;
+	r = landlock_enter(takes, NULL, 0);
+	return r < 0 ? r : 0;
 }

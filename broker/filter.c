@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs in: workers and log process. */
+/* Runs in: broker, and all that it starts. */
 #include "broker/filter.h"
 
 #include <errno.h>
@@ -36,6 +36,12 @@ add(scmp_filter_ctx filter, const struct filter_rule *rule)
 		return seccomp_rule_add(
 			filter, SCMP_ACT_ALLOW, rule->call, 1,
 			SCMP_CMP64(rule->argument, SCMP_CMP_MASKED_EQ, rule->value, 0));
+	case FILTER_BITS_SET:
+		return seccomp_rule_add(
+			filter, SCMP_ACT_ALLOW, rule->call, 1,
+			SCMP_CMP64(rule->argument, SCMP_CMP_MASKED_EQ, rule->value, rule->value));
+	case FILTER_ABSENT:
+		return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), rule->call, 0);
 	case FILTER_OPTION:
 		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, rule->call, 2,
 					SCMP_CMP64(1, SCMP_CMP_EQ, SOL_SOCKET),

@@ -15,7 +15,9 @@ enum filter_test {
 	FILTER_ANY = 0,    /* whatever the arguments */
 	FILTER_EQUAL,      /* one argument has this value */
 	FILTER_BITS_CLEAR, /* one argument has none of these bits */
-	FILTER_OPTION,     /* of getsockopt(2): this one of SOL_SOCKET */
+	FILTER_BITS_SET,   /* one argument has all of these bits */
+	FILTER_ABSENT,     /* with FILTER_KILLS: answered ENOSYS all the same */
+	FILTER_OPTION,     /* of getsockopt(2) and setsockopt(2): this one of SOL_SOCKET */
 };
 
 struct filter_rule {

@@ -235,6 +235,20 @@ policy_account(const struct policy_image *image, uid_t uid)
 	return image->subuids[low - 1].owner;
 }
 
+uid_t
+policy_own_id(const struct policy_image *image, uid_t owner, uint32_t n, uint32_t i)
+{
+	uint32_t ranges = image ? image_count(image, SECTION_SUBUIDS) : 0;
+
+	for (uint32_t at = 0; at < ranges; at++) {
+		const struct policy_subuids *ids = &image->subuids[at];
+
+		if (ids->owner == owner && ids->first >= POLICY_OWN_ID_MIN && ids->n >= n)
+			return ids->first + i;
+	}
+	return owner;
+}
+
 void
 policy_identity_init(struct policy_identity *identity, const uint32_t *subjects, size_t n,
 		     const uid_t *uid, const char *user)

@@ -54,6 +54,7 @@ enum {
 	 * gid is no group.
 	 */
 	POLICY_OVERFLOW_ID = 65534,
+	POLICY_OWN_ID_MIN = 65536,
 };
 
 /* No rule decided: the default, which denies. */
@@ -117,6 +118,13 @@ enum {
  * NULL.
  */
 uid_t policy_account(const struct policy_image *image, uid_t uid);
+
+/*
+ * An id to run under that is nobody else's: the one with number i, less than n, of the lowest range
+ * that /etc/subuid gives the owner with at least n ids. Below POLICY_OWN_ID_MIN are those of people
+ * and of the system: a range that begins there is none. Without one: owner. image may be NULL.
+ */
+uid_t policy_own_id(const struct policy_image *image, uid_t owner, uint32_t n, uint32_t i);
 
 /*
  * The system unit of a process: cgroups is all of its /proc/PID/cgroup, of which a user may have

@@ -5,8 +5,9 @@
  *     fdbroker-compile UID GID DIRECTORY...
  *
  * Opens the policy files with the broker's privileges, gives those up, and only then reads; then also
- * /etc/subuid, whose ranges go into the image. What it writes is believed by nobody: the broker seals
- * and validates it.
+ * /etc/subuid, whose ranges go into the image. From then on it owns nothing, changes no file, does
+ * nothing to another process, and makes no system call but those that looking up a user takes. What
+ * it writes is believed by nobody: the broker seals and validates it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "broker/calls.h"
 #include "broker/drop.h"
 #include "broker/ipc.h"
 #include "policy/dropin.h"
@@ -145,10 +147,13 @@ main(int argc, char **argv)
 				   POLICY_TRUST_STRICT, &diag, &files);
 	if (opened < 0 && opened != -EBADMSG)
 		fail("cannot open the policy files", -opened);
-	r = drop_privileges(argv[1], argv[2]);
+	r = drop_privileges(argv[1], argv[2], LANDLOCK_TAKES_CHANGES);
 	if (r < 0)
 		fail("cannot give up its privileges", -r);
 	limit_memory();
+	r = calls_enter_look_up();
+	if (r < 0)
+		fail("cannot limit its system calls", -r);
 
 	sources = read_sources(&files, &diag);
 	unread = diag.errors;

@@ -100,7 +100,6 @@ struct broker {
 	bool is_root;
 	uid_t own_uid; /* of the helpers; -1: the broker's own */
 	gid_t own_gid;
-	char account[2][12]; /* the same as text, for the helpers' command lines; "-" */
 	int null;
 	int helpers[N_HELPERS];
 	int epoll, signals, listener, admin;
@@ -185,11 +184,12 @@ void peer_find_any(struct broker *b);
 
 int spawn_open_helpers(struct broker *b); /* all programs, once; -ECANCELED: it has said why not */
 /*
- * A helper with fds as its descriptors from 3 on and no environment. It dies with the broker.
- * Returns its pid or a negative errno value.
+ * A helper with fds as its descriptors from 3 on and no environment. title: its name in the list of
+ * processes, if not the program's. It dies with the broker. Returns its pid or a negative errno
+ * value.
  */
 pid_t spawn_helper(const struct broker *b, enum helper helper, const int *fds, size_t n_fds,
-		   char *const *argv);
+		   const char *title);
 
 /* --- workers.c --------------------------------------------------------------------------- */
 

@@ -15,18 +15,6 @@
 
 #include "broker/daemon/daemon.h"
 
-static pid_t
-start_compiler(struct broker *b)
-{
-	const int fds[] = {b->load.image, b->load.messages};
-	char *argv[3 + OPTIONS_POLICY_MAX + 1] = {(char *)"fdbroker-compile", b->account[0],
-						  b->account[1]};
-
-	for (size_t i = 0; i < b->options.n_policy; i++)
-		argv[3 + i] = (char *)b->options.policy[i];
-	return spawn_helper(b, HELPER_COMPILE, fds, 2, argv);
-}
-
 static void
 ended(struct load *load)
 {
@@ -42,14 +30,14 @@ void
 load_begin(struct broker *b)
 {
 	struct load *load = &b->load;
-	int r;
+	int fds[2], r;
 
 	load->again = load->pid > 0;
 	if (load->again)
 		return;
-	load->image = memfd_create("fdbroker-policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	load->messages = memfd_create("fdbroker-messages", MFD_CLOEXEC);
-	r = load->image < 0 || load->messages < 0 ? -errno : start_compiler(b);
+	fds[0] = load->image = memfd_create("fdbroker-policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	fds[1] = load->messages = memfd_create("fdbroker-messages", MFD_CLOEXEC);
+	r = fds[0] < 0 || fds[1] < 0 ? -errno : spawn_helper(b, HELPER_COMPILE, fds, 2, NULL);
 	if (r < 0) {
 		warnx("cannot compile the policy: %s", strerror(-r));
 		dprintf(load->messages, "cannot compile the policy: %s\n", strerror(-r));

@@ -12,17 +12,13 @@
 int
 logger_start(struct broker *b)
 {
-	char *argv[4 + OPTIONS_POLICY_MAX + 1] = {(char *)"fdbroker-log", b->account[0],
-						  b->account[1], (char *)b->options.socket};
 	int pair[2];
 	pid_t pid;
 
-	for (size_t i = 0; i < b->options.n_policy; i++)
-		argv[4 + i] = (char *)b->options.policy[i];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	shutdown(pair[0], SHUT_RD);
-	pid = spawn_helper(b, HELPER_LOG, &pair[1], 1, argv);
+	pid = spawn_helper(b, HELPER_LOG, &pair[1], 1, NULL);
 	close(pair[1]);
 	if (pid < 0) {
 		close(pair[0]);

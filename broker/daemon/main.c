@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "broker/armed.h"
+#include "broker/calls.h"
 #include "broker/caps.h"
 #include "broker/daemon/daemon.h"
 #include "broker/layers.h"
@@ -52,55 +53,51 @@ watch(struct broker *b, int fd, uint64_t what)
 static int
 find_account(struct broker *b)
 {
-	const char *name = b->options.user ? b->options.user : "fdbroker";
+	const char *name = b->options.user ?: "fdbroker";
 	const struct passwd *entry;
 
 	b->own_uid = b->own_gid = (uid_t)-1;
-	b->account[0][0] = b->account[1][0] = '-';
-	if (!b->is_root && !b->options.user)
-		return 0;
 	if (!b->is_root) {
-		warnx("only root can give the helpers another account: leave --user out");
-		return -ECANCELED;
+		if (b->options.user)
+			warnx("only root can give the helpers another account: leave --user out");
+		return b->options.user ? -ECANCELED : 0;
 	}
 	entry = getpwnam(name);
-	if (!entry && !b->options.user) {
-		entry = getpwnam("nobody");
-		if (entry)
-			warnx("there is no account 'fdbroker': helpers run as 'nobody', as others "
-			      "may");
-	}
+	if (!entry && !b->options.user && (entry = getpwnam("nobody")))
+		warnx("there is no account 'fdbroker': helpers run as 'nobody', as others may");
 	if (!entry || entry->pw_uid == 0 || entry->pw_gid == 0) {
 		warnx("account '%s' %s; see --user", name, entry ? "is root's" : "does not exist");
 		return -ECANCELED;
 	}
 	b->own_uid = entry->pw_uid;
 	b->own_gid = entry->pw_gid;
-	snprintf(b->account[0], sizeof(b->account[0]), "%u", b->own_uid);
-	snprintf(b->account[1], sizeof(b->account[1]), "%u", b->own_gid);
 	return 0;
 }
 
 /*
  * What the broker and, in their first phase, its workers need. The kernel gives a root program all
- * that the bounding set holds, so what is taken out of it here nobody below gets back. EPERM: there
- * is no CAP_SETPCAP, and so nothing to take away.
+ * that the bounding set holds, so what is taken out of it here nobody below gets back; neither does
+ * anybody get a system call. EPERM: there is no CAP_SETPCAP, and so nothing to take away.
  */
 static int
-limit_capabilities(struct broker *b)
+limit_privileges(struct broker *b)
 {
-	/*
-	 * Workers and helpers: their ids, their own bounding set. Workers: private mounts, an empty
-	 * root; the trees, and what they serve from them. The broker: ending workers, which run
-	 * under another uid.
-	 */
 	static const cap_value_t keep[] = {
-		CAP_SETUID,     CAP_SETGID,          CAP_SETPCAP,      CAP_SYS_ADMIN,
-		CAP_SYS_CHROOT, CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE, CAP_KILL,
+		CAP_SETUID,          /* helpers: the account's uid; workers: the peer's for files */
+		CAP_SETGID,          /* the same of groups */
+		CAP_SETPCAP,         /* workers: an empty bounding set, locked securebits */
+		CAP_SYS_ADMIN,       /* workers: private mounts */
+		CAP_SYS_CHROOT,      /* workers: an empty root */
+		CAP_DAC_READ_SEARCH, /* workers: what they read; compiler: the policy files */
+		CAP_DAC_OVERRIDE,    /* workers: what they write */
+		CAP_KILL,            /* the broker: ending helpers, also by its own end */
 	};
 	const size_t n = sizeof(keep) / sizeof(keep[0]);
-	int r = b->is_root ? caps_bound(keep, n) : 0;
+	int r = calls_enter_broker();
 
+	if (r < 0)
+		return r;
+	r = b->is_root ? caps_bound(keep, n) : 0;
 	return r < 0 && r != -EPERM ? r : caps_hold(keep, n);
 }
 
@@ -173,7 +170,11 @@ find_layers(struct broker *b)
 	for (unsigned i = 0; i < n_layer_names; i++)
 		if (!(b->layers & layer_names[i].layer))
 			warnx("layer '%s' is off: %s", layer_names[i].name, layer_names[i].absent);
-	return 0;
+	/*
+	 * From here on the rest is for the helpers: exec gives them theirs. CAP_KILL is in use until
+	 * our last moment: a parent-death signal, too, is sent with the parent's rights.
+	 */
+	return caps_rest(CAP_KILL);
 }
 
 /* In this order. -ECANCELED: it has said itself what is wrong. */
@@ -182,9 +183,9 @@ static const struct {
 	int (*take)(struct broker *b);
 } steps[] = {
 	{"descriptors", tidy_descriptors},
+	{"privileges", limit_privileges},
 	{"helper programs", spawn_open_helpers},
 	{"account", find_account},
-	{"capabilities", limit_capabilities},
 	{"event loop", make_loop},
 	{"generation page", make_page},
 	{"sockets", listen_start},

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "broker/daemon/daemon.h"
 #include "broker/sys.h"
@@ -57,21 +58,18 @@ read_proc(pid_t pid, const char *name, char text[PROC_FILE_MAX], size_t *ret_siz
 	return true;
 }
 
-/* Does the process with this number have the ids of the peer? No name in the file holds a newline. */
+/*
+ * Does the process with this number have the ids of the peer? They own its directory, dumpable or not
+ * (task_dump_owner() in fs/proc/base.c, Linux 4.12 and later).
+ */
 static bool
 has_ids(const struct ucred *peer)
 {
-	char text[PROC_FILE_MAX];
-	const char *uids, *gids;
-	unsigned uid, gid;
-	size_t size;
+	struct stat status;
+	char path[64];
 
-	if (!read_proc(peer->pid, "status", text, &size))
-		return false;
-	uids = strstr(text, "\nUid:\t");
-	gids = strstr(text, "\nGid:\t");
-	return uids && gids && sscanf(uids, "\nUid:\t%*u\t%u", &uid) == 1 &&
-	       sscanf(gids, "\nGid:\t%*u\t%u", &gid) == 1 && uid == peer->uid && gid == peer->gid;
+	snprintf(path, sizeof(path), "/proc/%d", peer->pid);
+	return stat(path, &status) == 0 && status.st_uid == peer->uid && status.st_gid == peer->gid;
 }
 
 /*
@@ -112,7 +110,8 @@ ask_unit(const struct broker *b, struct passing *peer)
 	if (pidfd < 0)
 		return;
 	if (read_proc(peer->what.peer.pid, "cgroup", text, &size) &&
-	    policy_unit_of(text, size, unit) && pidfd_send_signal(pidfd, 0, NULL, 0) == 0)
+	    policy_unit_of(text, size, unit) &&
+	    (pidfd_send_signal(pidfd, 0, NULL, 0) == 0 || errno == EPERM))
 		memcpy(peer->unit, unit, sizeof(unit));
 	close(pidfd);
 }

@@ -60,27 +60,34 @@ spawn_open_helpers(struct broker *b)
 	return open_from(b, b->options.libexec ? b->options.libexec : FDBROKER_LIBEXEC);
 }
 
-/* In the child: become that program, or say why not and exit. */
+/*
+ * In the child: become that program, or say why not and exit. What the broker blocks stays blocked:
+ * helpers end when the broker ends them, not when a terminal or service manager signals all.
+ */
 static void __attribute__((noreturn))
-become(const struct broker *b, enum helper helper, const int *fds, size_t n_fds, char *const *argv)
+become(const struct broker *b, enum helper helper, const int *fds, size_t n_fds, const char *title)
 {
-	char *const environment[] = {NULL};
-	sigset_t none;
+	const char *argv[4 + OPTIONS_POLICY_MAX + 1] = {title}, *const environment[] = {NULL};
+	char uid[12] = "-", gid[12] = "-";
 	int r = 0;
 
-	/*
-	 * They end when the broker ends them, not when a terminal or service manager signals all.
-	 */
-	if (signal(SIGINT, SIG_IGN) == SIG_ERR || signal(SIGTERM, SIG_IGN) == SIG_ERR ||
-	    signal(SIGHUP, SIG_IGN) == SIG_ERR)
-		r = -1;
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (b->own_uid != (uid_t)-1) {
+		snprintf(uid, sizeof(uid), "%u", b->own_uid);
+		snprintf(gid, sizeof(gid), "%u", b->own_gid);
+	}
+	/* Workers are told in a message. */
+	if (helper != HELPER_WORKER) {
+		argv[0] = names[helper];
+		argv[1] = uid;
+		argv[2] = gid;
+		memcpy(argv + 3, b->options.policy, sizeof(b->options.policy));
+		argv[3 + b->options.n_policy] = helper == HELPER_LOG ? b->options.socket : NULL;
+	}
 	for (size_t i = 0; i < n_fds && r >= 0; i++)
 		r = dup2(fds[i], IPC_CONTROL + (int)i);
 	if (r >= 0 && dup2(b->null, STDIN_FILENO) >= 0 && dup2(b->null, STDOUT_FILENO) >= 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-		sys_execveat(b->helpers[helper], argv, environment);
+		sys_execveat(b->helpers[helper], (char **)argv, (char **)environment);
 	}
 	warn("cannot start %s", names[helper]);
 	_exit(EXIT_FAILURE);
@@ -88,11 +95,11 @@ become(const struct broker *b, enum helper helper, const int *fds, size_t n_fds,
 
 pid_t
 spawn_helper(const struct broker *b, enum helper helper, const int *fds, size_t n_fds,
-	     char *const *argv)
+	     const char *title)
 {
 	pid_t pid = fork();
 
 	if (pid == 0)
-		become(b, helper, fds, n_fds, argv);
+		become(b, helper, fds, n_fds, title);
 	return pid < 0 ? -errno : pid;
 }

@@ -64,7 +64,8 @@ send_setup(struct broker *b, const struct worker *w)
 		.required = b->options.required | b->layers, /* no less than the first one */
 		.worker = w->shown.number,
 		.generation = w->shown.generation,
-		.own_uid = b->own_uid,
+		.own_uid = policy_own_id(b->image, b->own_uid, IPC_WORKERS_MAX,
+					 (uint32_t)(w - b->workers)),
 		.own_gid = b->own_gid,
 	};
 	const struct iovec iov[2] = {{&setup, sizeof(setup)}, {identity, identity_size(identity)}};
@@ -78,7 +79,6 @@ launch(struct broker *b, struct worker *w, const int ends[N_CHANNELS])
 	const int fds[] = {ends[CONTROL], ends[NOTES], ends[AUDIT],
 			   ends[ENDED],   b->page_fd,  b->image_fd};
 	char title[64];
-	char *argv[] = {title, NULL};
 	int r;
 
 	if (w->shown.kind == IPC_IDENTITY)
@@ -92,7 +92,7 @@ launch(struct broker *b, struct worker *w, const int ends[N_CHANNELS])
 	if (r < 0)
 		return r;
 	/* Before the first load there is no image. */
-	r = spawn_helper(b, HELPER_WORKER, fds, b->image ? 6 : 5, argv);
+	r = spawn_helper(b, HELPER_WORKER, fds, b->image ? 6 : 5, title);
 	w->shown.pid = r < 0 ? 0 : r;
 	return r < 0 ? r : 0;
 }
@@ -160,6 +160,9 @@ pass_to(struct broker *b, struct worker *w, const struct passing *passing)
 
 	logger_tell(b, w, &passing->what);
 	r = channel_send(w->control, iov, 2, &passing->fd, 1, NULL, MSG_DONTWAIT);
+	/* As many as may be are on their way to others: not this worker's fault (unix(7)). */
+	if (r == -ETOOMANYREFS)
+		r = -EAGAIN;
 	if (r == 0) {
 		w->shown.open++;
 		/* Those of no account are counted by nobody else, and what ended would not fit. */

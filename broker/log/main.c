@@ -3,26 +3,24 @@
  * fdbroker-log: turns the records of workers into lines, and the broker's state into JSON for admins.
  * Started by fdbrokerd, never by hand:
  *
- *     fdbroker-log UID GID SOCKET DIRECTORY...
+ *     fdbroker-log UID GID DIRECTORY... SOCKET
  *
  * Owns nothing. Trusts: the broker, who says which pipe belongs to which worker and who is behind a
  * connection. Distrusts: workers. What a record says of a peer is not even part of it.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <seccomp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "broker/calls.h"
 #include "broker/drop.h"
-#include "broker/filter.h"
 #include "broker/ipc.h"
 #include "broker/log/status.h"
 #include "client-lib/channel.h"
@@ -47,17 +45,6 @@ static struct {
 	uint32_t worker;
 	struct ucred peer;
 } connections[CONNECTIONS_MAX];
-
-static const struct filter_rule rules[] = {
-	{SCMP_SYS(recvmsg)},    {SCMP_SYS(read)},
-	{SCMP_SYS(write)},      {SCMP_SYS(close)},
-	{SCMP_SYS(epoll_wait)}, {SCMP_SYS(epoll_pwait)},
-	{SCMP_SYS(epoll_ctl)},  {SCMP_SYS(restart_syscall)},
-	{SCMP_SYS(brk)},        {SCMP_SYS(mmap), FILTER_BITS_CLEAR, 2, PROT_EXEC},
-	{SCMP_SYS(munmap)},     {SCMP_SYS(exit_group)},
-	{SCMP_SYS(pread64)},    {SCMP_SYS(clock_gettime)},
-	{SCMP_SYS(getsockopt)}, {SCMP_SYS(setsockopt), FILTER_EQUAL, 2, SO_SNDBUF},
-};
 
 /* Append bytes so that no name can end a line, a quote, or speak to a terminal. */
 static size_t
@@ -337,18 +324,18 @@ main(int argc, char **argv)
 		fputs("fdbroker-log is started by fdbrokerd(8), not by hand.\n", stderr);
 		return 2;
 	}
-	fixed = (struct status_fixed){.socket = argv[3], .policy = argv + 4};
+	fixed = (struct status_fixed){.socket = argv[argc - 1], .policy = argv + 3};
+	argv[argc - 1] = NULL;
 	for (size_t i = 0; i < PIPES_MAX; i++)
 		sources[i].fd = -1;
-	r = drop_privileges(argv[1], argv[2]);
+	r = drop_privileges(argv[1], argv[2], LANDLOCK_TAKES_ALL);
 	if (r < 0) {
 		fprintf(stderr, "fdbroker-log: cannot give up its privileges: %s\n", strerror(-r));
 		return EXIT_FAILURE;
 	}
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, IPC_CONTROL, &event) < 0 ||
-	    prctl(PR_SET_NAME, "fdbroker-log", 0, 0, 0) < 0 ||
-	    filter_enter(FILTER_KILLS, rules, sizeof(rules) / sizeof(rules[0])) < 0) {
+	    prctl(PR_SET_NAME, "fdbroker-log", 0, 0, 0) < 0 || calls_enter_log() < 0) {
 		perror("fdbroker-log");
 		return EXIT_FAILURE;
 	}

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "broker/calls.h"
 #include "broker/drop.h"
 #include "broker/sys.h"
 
@@ -33,7 +34,7 @@ static void __attribute__((noreturn)) answer(const struct ipc_setup *setup, uid_
 	alarm(LOOK_UP_SECONDS);
 	/* No module is to find the broker's sockets. */
 	if (dup2(pipe, STDIN_FILENO) < 0 || sys_close_from(STDERR_FILENO + 1) < 0 ||
-	    drop_privileges(uid, gid) < 0)
+	    drop_privileges(uid, gid, LANDLOCK_TAKES_CHANGES) < 0 || calls_enter_look_up() < 0)
 		_exit(EXIT_FAILURE);
 	errno = 0;
 	user = getpwuid(peer);

@@ -78,6 +78,50 @@ static const struct {
 	 "5-5=7", 19},
 };
 
+/* An id to run under, of four that account 7 wants. */
+static const struct {
+	const char *text;
+	uid_t first; /* 7: there is no range */
+} own[] = {
+	{"", 7},
+	{"7:65536:4\n", 65536},
+	{"7:100000:65536\n", 100000},
+	{"7:4294967290:4\n", 4294967290},
+	/* Too few; below are people, and the system's own. */
+	{"7:100000:3\n", 7},
+	{"7:65535:4\n", 7},
+	{"7:65535:65536\n", 7},
+	{"7:1000:4\n7:70000:4\n", 70000},
+	{"7:100000:3\n7:200000:4\n", 200000},
+	{"7:100000:2\n7:100002:2\n", 100000},
+	/* The lowest, whatever the order of lines. */
+	{"7:300000:4\n7:200000:4\n", 200000},
+	/* Somebody else's, also where that one came first. */
+	{"8:100000:65536\n", 7},
+	{"8:100000:2\n7:100000:5\n", 7},
+	{"8:100000:2\n7:100000:6\n", 100002},
+};
+
+static void
+test_own_ids(void **state)
+{
+	(void)state;
+	assert_int_equal(policy_own_id(NULL, 7, 4, 0), 7);
+	for (size_t i = 0; i < ELEMENTS(own); i++) {
+		struct compiled c = compile_subuids(own[i].text, strlen(own[i].text));
+
+		for (uint32_t n = 0; n < 4; n++) {
+			uid_t id = policy_own_id(c.image, 7, 4, n);
+
+			if (id != (own[i].first == 7 ? 7 : own[i].first + n))
+				fail_msg("%s gives %u as number %u", own[i].text, id, n);
+		}
+		/* Whose ranges there are none of. */
+		assert_int_equal(policy_own_id(c.image, (uid_t)-1, 4, 0), (uid_t)-1);
+		compiled_free(&c);
+	}
+}
+
 static void
 test_cases(void **state)
 {
@@ -261,9 +305,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cases),   cmocka_unit_test(test_messages),
-		cmocka_unit_test(test_account), cmocka_unit_test(test_random),
-		cmocka_unit_test(test_long),    cmocka_unit_test(test_noise),
+		cmocka_unit_test(test_cases),    cmocka_unit_test(test_own_ids),
+		cmocka_unit_test(test_messages), cmocka_unit_test(test_account),
+		cmocka_unit_test(test_random),   cmocka_unit_test(test_long),
+		cmocka_unit_test(test_noise),
 	};
 
 	return cmocka_run_group_tests_name("accounts", tests, NULL, NULL);
