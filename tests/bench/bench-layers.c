@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "broker/armed.h"
+#include "broker/calls.h"
 #include "broker/layers.h"
 #include "broker/sys.h"
 #include "broker/worker/confine.h"
@@ -51,9 +52,11 @@ enum {
 
 /* The steps that belong to no layer: not dumpable, no_new_privs, limits. */
 #define REST (LAYERS_ALL + 1u)
+/* What a worker has from the broker when it begins. */
+#define OUTER (2 * REST)
 /* No layer: without private mounts a worker looks at a file before it opens it, in place of nodev. */
 #define LOOKS (4 * REST)
-#define ALL   (LAYERS_ALL | REST)
+#define ALL   (LAYERS_ALL | REST | OUTER)
 #define BOUND 1.10 /* all layers to none */
 
 static const struct variant {
@@ -69,6 +72,7 @@ static const struct variant {
 	{"capabilities", LAYER_CAPS},
 	{"uid", LAYER_USER},
 	{"limits, no_new_privs", REST},
+	{"the broker's filter", OUTER},
 	{"no layer, and looks first", LOOKS},
 };
 enum { NONE = 0, EVERY = 2, N_VARIANTS = ELEMENTS(variants) };
@@ -220,6 +224,11 @@ static void __attribute__((noreturn)) be_worker(uint32_t layers)
 	uint32_t entered = 0;
 	int epoll = -1, r;
 
+	if (layers & OUTER && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		fail("no_new_privs", -errno);
+	r = layers & OUTER ? calls_enter_broker() : 0;
+	if (r < 0)
+		fail("the broker's filter", r);
 	r = watch_begin(&watch, is_root ? setup.peer.uid : (uid_t)-1);
 	/* Where it cannot mount, its trees are the host's directories. */
 	if (hosts)
