@@ -110,10 +110,9 @@ can_clone(void)
 		return root;
 	tree = clone_tree(root, false, TREE_READ);
 	close(root);
-	if (tree == -EPERM || tree == -ENOSYS)
-		return 0;
+	/* EPERM and ENOSYS; in a user namespace EINVAL, for mounts that belong to the one above. */
 	if (tree < 0)
-		return tree;
+		return is_shortage(tree) ? tree : 0;
 	close(tree);
 	return 1;
 }
