@@ -76,8 +76,8 @@ find_account(struct broker *b)
 
 /*
  * What the broker and, in their first phase, its workers need. The kernel gives a root program all
- * that the bounding set holds, so what is taken out of it here nobody below gets back; neither does
- * anybody get a system call. EPERM: there is no CAP_SETPCAP, and so nothing to take away.
+ * that the bounding set holds, so what is taken out of it here nobody below gets back. Nor does
+ * anybody below make a system call that is in no list. EPERM: there is no CAP_SETPCAP, and so nothing to take away.
  */
 static int
 limit_privileges(struct broker *b)
@@ -170,10 +170,17 @@ find_layers(struct broker *b)
 	for (unsigned i = 0; i < n_layer_names; i++)
 		if (!(b->layers & layer_names[i].layer))
 			warnx("layer '%s' is off: %s", layer_names[i].name, layer_names[i].absent);
-	/*
-	 * From here on the rest is for the helpers: exec gives them theirs. CAP_KILL is in use until
-	 * our last moment: a parent-death signal, too, is sent with the parent's rights.
-	 */
+	return 0;
+}
+
+/*
+ * From here on the others are for the helpers, which get theirs by exec. CAP_KILL is in use until our
+ * last moment: a parent-death signal, too, is sent with the parent's rights (forget_original_parent()).
+ */
+static int
+rest_capabilities(struct broker *b)
+{
+	(void)b;
 	return caps_rest(CAP_KILL);
 }
 
@@ -192,6 +199,7 @@ static const struct {
 	{"log process", logger_start},
 	{"first worker", workers_start_refuser},
 	{"layers", find_layers},
+	{"capabilities", rest_capabilities},
 };
 
 static int
