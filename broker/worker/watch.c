@@ -235,6 +235,7 @@ static int
 each_mount(struct watch *watch, mount_fn *fn)
 {
 	static char text[MOUNTS_AT_ONCE];
+	bool is_rest = false; /* what comes next is that of a line which was left out */
 	size_t have = 0;
 	off_t offset = 0;
 	ssize_t n;
@@ -246,12 +247,18 @@ each_mount(struct watch *watch, mount_fn *fn)
 		offset += n;
 		have += (size_t)n;
 		while (r == 0 && (end = memchr(line, '\n', (size_t)(text + have - line)))) {
-			r = pass_line(watch, line, end, fn);
+			r = is_rest ? 0 : pass_line(watch, line, end, fn);
+			is_rest = false;
 			line = end + 1;
 		}
-		/* A line that is longer than all that: left out, with where it is mounted. */
-		if (line == text && have == sizeof(text))
+		/*
+		 * A line that is longer than all that: left out, with where it is mounted. Whoever
+		 * mounts also chooses what its rest would look like.
+		 */
+		if (line == text && have == sizeof(text)) {
 			line = text + have;
+			is_rest = true;
+		}
 		have = (size_t)(text + have - line);
 		memmove(text, line, have);
 	}
