@@ -252,6 +252,48 @@ test_kept_pipes(void **state)
 	assert_others();
 }
 
+/* A descriptor of the broker, of a file of that name, or -1. */
+static int
+take_named(const char *name)
+{
+	char path[64], target[256];
+
+	for (int i = 0; i < 256; i++) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", broker.pid, i);
+		n = readlink(path, target, sizeof(target) - 1);
+		target[n < 0 ? 0 : n] = '\0';
+		if (strstr(target, name))
+			return take(broker.pid, i);
+	}
+	return -1;
+}
+
+/*
+ * What the compiler said: the log process is given it to show it, and whoever looked up a user for the
+ * compiler may have it. It is what it was, and takes no more memory.
+ */
+static void
+test_messages(void **state)
+{
+	char byte;
+	int fd;
+
+	(void)state;
+	if (needs_root())
+		return;
+	harness_reload(&broker);
+	fd = take_named("memfd:fdbroker-messages");
+	assert_return_code(fd, errno);
+	assert_int_equal(write(fd, "x", 1), -1);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(ftruncate(fd, 1 << 30), -1);
+	assert_int_equal(errno, EPERM);
+	assert_return_code(pread(fd, &byte, 1, 0), errno);
+	close(fd);
+}
+
 static int
 setup(void **state)
 {
@@ -275,7 +317,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_notes),      cmocka_unit_test(test_layers),
 		cmocka_unit_test(test_full_pipes), cmocka_unit_test(test_lingering),
-		cmocka_unit_test(test_kept_pipes),
+		cmocka_unit_test(test_kept_pipes), cmocka_unit_test(test_messages),
 	};
 
 	return cmocka_run_group_tests_name("attack/owned", tests, setup, harness_teardown);
