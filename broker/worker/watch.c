@@ -48,7 +48,8 @@ make_instance(void)
 /*
  * It counts for the effective uid at this call. A process that changes that can become dumpable
  * (fs.suid_dumpable), and then its files in /proc are the peer's to write: so a child does it, with
- * the same table of descriptors and another memory.
+ * the same table of descriptors and another memory. And in a session of its own: through the child's
+ * files the peer could set what the scheduler gives to all of a session (sched(7), autogroup).
  */
 static bool
 make_instance_of(uid_t uid)
@@ -56,7 +57,8 @@ make_instance_of(uid_t uid)
 	int child = sys_fork_with_descriptors(), status = -1;
 
 	if (child == 0)
-		_exit(seteuid(uid) == 0 && make_instance() ? EXIT_SUCCESS : EXIT_FAILURE);
+		_exit(setsid() > 0 && seteuid(uid) == 0 && make_instance() ? EXIT_SUCCESS
+									   : EXIT_FAILURE);
 	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	return status == 0;
