@@ -95,6 +95,8 @@ static const struct filter_rule broker[] = {
 	/* A worker's trees and its empty root. */
 	ANY(open_tree), ANY(mount_setattr), ANY(fsopen), ANY(fsconfig), ANY(fsmount), ANY(chroot),
 	ANY(chdir), ANY(fchdir),
+	/* A process for one call with the peer's effective uid. */
+	ANY(setsid),
 	/* The ways out of privilege. */
 	ANY(setuid), ANY(setgid), ANY(setreuid), ANY(setregid), ANY(setresuid), ANY(setresgid),
 	ANY(setgroups), ANY(setfsuid), ANY(setfsgid), ANY(capset), ANY(prctl), ANY(setrlimit),

@@ -19,6 +19,8 @@
  * audit    worker to log process, a pipe of struct ipc_record, each at most PIPE_BUF and so whole.
  *          The broker holds the reading end for the log process and never reads it. What a record
  *          says of a peer is not believed: the log process stamps it from what the broker told it.
+ *          A hostile worker can hand its end on, which then outlives it: the log process lets go of
+ *          the pipe when another worker has its place.
  *
  * log      broker to log process, SOCK_SEQPACKET, one way, as control. With the connections of admins,
  *          which the log process answers: it has what only root may ask for, and can lie to root.
@@ -140,7 +142,7 @@ struct ipc_log {
 	uint64_t connection; /* IPC_LOG_CONNECTION */
 	uint64_t generation; /* of the policy by which the worker, or the connection, was chosen */
 	struct ucred peer; /* of the connection; IPC_LOG_WORKER: pid 0 and whom the worker serves */
-	uint32_t reserved;
+	uint32_t slot; /* IPC_LOG_WORKER: its place, below IPC_WORKERS_MAX; who had it has ended */
 };
 
 enum ipc_worker_state {

@@ -15,9 +15,15 @@
 
 #include "broker/daemon/daemon.h"
 
+/* Put no more into it, whoever still has it, and take nothing out. */
+static const int all_seals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
+/* Messages that somebody can still write are not shown. */
 static void
 ended(struct load *load)
 {
+	if (load->messages >= 0 && fcntl(load->messages, F_ADD_SEALS, all_seals) < 0)
+		close_fd(&load->messages);
 	load->time = time(NULL);
 	load->ended++;
 	load->ok = false; /* until an image is in force */
@@ -36,7 +42,8 @@ load_begin(struct broker *b)
 	if (load->again)
 		return;
 	fds[0] = load->image = memfd_create("fdbroker-policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	fds[1] = load->messages = memfd_create("fdbroker-messages", MFD_CLOEXEC);
+	fds[1] = load->messages =
+		memfd_create("fdbroker-messages", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	r = fds[0] < 0 || fds[1] < 0 ? -errno : spawn_helper(b, HELPER_COMPILE, fds, 2, NULL);
 	if (r < 0) {
 		warnx("cannot compile the policy: %s", strerror(-r));
@@ -56,11 +63,10 @@ load_begin(struct broker *b)
 static int
 take_image(struct broker *b)
 {
-	const int seals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 	struct policy_image *image = NULL;
 	int r;
 
-	if (fcntl(b->load.image, F_ADD_SEALS, seals) < 0)
+	if (fcntl(b->load.image, F_ADD_SEALS, all_seals) < 0)
 		return -errno;
 	r = policy_image_map(b->load.image, &image);
 	if (r < 0)

@@ -74,6 +74,7 @@ logger_tell(struct broker *b, struct worker *worker, const struct ipc_connection
 		.worker = worker->shown.number,
 		.generation = worker->shown.generation,
 		.peer = {.uid = worker->shown.uid, .gid = worker->shown.gid},
+		.slot = (uint32_t)(worker - b->workers),
 	};
 
 	if (!worker->told)

@@ -26,7 +26,7 @@
 #include "client-lib/channel.h"
 
 enum {
-	PIPES_MAX = 1024,        /* workers, and those that have ended with records still unread */
+	LAST_READS = 16,         /* of the pipe of one that has ended: as much as a pipe holds */
 	CONNECTIONS_MAX = 65536, /* remembered; of an older one only the worker's identity is */
 	LINE_MAX_BYTES = 4 * IPC_RECORD_MAX + 512,
 };
@@ -38,7 +38,7 @@ struct source {
 	struct ucred owner;
 };
 
-static struct source sources[PIPES_MAX];
+static struct source sources[IPC_WORKERS_MAX];
 static struct {
 	uint64_t number;
 	uint64_t generation;
@@ -234,24 +234,29 @@ read_pipe(struct source *source)
 	return true;
 }
 
+/*
+ * Who had that place has ended. That its pipe has not, because a client was given the writing end, takes
+ * no place from others.
+ */
 static void
 add_source(const struct ipc_log *what, int fd)
 {
-	struct epoll_event event = {.events = EPOLLIN};
+	size_t slot = what->slot % IPC_WORKERS_MAX;
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = slot + 1};
+	struct source *source = &sources[slot];
 
-	for (size_t i = 0; i < PIPES_MAX; i++) {
-		if (sources[i].fd >= 0)
-			continue;
-		event.data.u64 = i + 1;
-		if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
-			break;
-		sources[i] = (struct source){.fd = fd,
-					     .worker = what->worker,
-					     .generation = what->generation,
-					     .owner = what->peer};
+	for (int i = 0; i < LAST_READS && source->fd >= 0 && read_pipe(source); i++)
+		;
+	if (source->fd >= 0)
+		forget(source);
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+		close(fd);
 		return;
 	}
-	close(fd);
+	*source = (struct source){.fd = fd,
+				  .worker = what->worker,
+				  .generation = what->generation,
+				  .owner = what->peer};
 }
 
 /*
@@ -260,7 +265,7 @@ add_source(const struct ipc_log *what, int fd)
  */
 static void __attribute__((noreturn)) finish(void)
 {
-	for (size_t i = 0; i < PIPES_MAX; i++)
+	for (size_t i = 0; i < IPC_WORKERS_MAX; i++)
 		while (sources[i].fd >= 0 && read_pipe(&sources[i]))
 			;
 	_exit(EXIT_SUCCESS);
@@ -326,7 +331,7 @@ main(int argc, char **argv)
 	}
 	fixed = (struct status_fixed){.socket = argv[argc - 1], .policy = argv + 3};
 	argv[argc - 1] = NULL;
-	for (size_t i = 0; i < PIPES_MAX; i++)
+	for (size_t i = 0; i < IPC_WORKERS_MAX; i++)
 		sources[i].fd = -1;
 	r = drop_privileges(argv[1], argv[2], LANDLOCK_TAKES_ALL);
 	if (r < 0) {

@@ -48,7 +48,8 @@ make_instance(void)
 /*
  * It counts for the effective uid at this call. A process that changes that can become dumpable
  * (fs.suid_dumpable), and then its files in /proc are the peer's to write: so a child does it, with
- * the same table of descriptors and another memory.
+ * the same table of descriptors and another memory. And in a session of its own: through the child's
+ * files the peer could set what the scheduler gives to all of a session (sched(7), autogroup).
  */
 static bool
 make_instance_of(uid_t uid)
@@ -56,7 +57,8 @@ make_instance_of(uid_t uid)
 	int child = sys_fork_with_descriptors(), status = -1;
 
 	if (child == 0)
-		_exit(seteuid(uid) == 0 && make_instance() ? EXIT_SUCCESS : EXIT_FAILURE);
+		_exit(setsid() > 0 && seteuid(uid) == 0 && make_instance() ? EXIT_SUCCESS
+									   : EXIT_FAILURE);
 	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	return status == 0;
@@ -235,6 +237,7 @@ static int
 each_mount(struct watch *watch, mount_fn *fn)
 {
 	static char text[MOUNTS_AT_ONCE];
+	bool is_rest = false; /* what comes next is that of a line which was left out */
 	size_t have = 0;
 	off_t offset = 0;
 	ssize_t n;
@@ -246,12 +249,18 @@ each_mount(struct watch *watch, mount_fn *fn)
 		offset += n;
 		have += (size_t)n;
 		while (r == 0 && (end = memchr(line, '\n', (size_t)(text + have - line)))) {
-			r = pass_line(watch, line, end, fn);
+			r = is_rest ? 0 : pass_line(watch, line, end, fn);
+			is_rest = false;
 			line = end + 1;
 		}
-		/* A line that is longer than all that: left out, with where it is mounted. */
-		if (line == text && have == sizeof(text))
+		/*
+		 * A line that is longer than all that: left out, with where it is mounted. Whoever
+		 * mounts also chooses what its rest would look like.
+		 */
+		if (line == text && have == sizeof(text)) {
 			line = text + have;
+			is_rest = true;
+		}
 		have = (size_t)(text + have - line);
 		memmove(text, line, have);
 	}

@@ -19,6 +19,7 @@ enum {
 	OWNED = 61001,
 	ANOTHER,
 	MOST_MS = 250,
+	KEPT = 1100, /* workers that end, and whose pipe stays open */
 };
 
 /* A descriptor of a worker. */
@@ -51,7 +52,8 @@ fill(int fd, char byte, size_t most)
 }
 
 static const struct ids owned = {.uid = OWNED, .gid = OWNED},
-			another = {.uid = ANOTHER, .gid = ANOTHER};
+			another = {.uid = ANOTHER, .gid = ANOTHER},
+			later = {.uid = ANOTHER, .gid = OWNED};
 
 /* The worker of OWNED, which is ready. */
 static pid_t
@@ -98,12 +100,18 @@ assert_others(void)
 }
 
 static void
+await_end_of(uid_t uid, pid_t worker)
+{
+	for (int i = 0; worker_of(&broker, uid) == worker; i++) {
+		assert_true(i < WAIT_SECONDS * 1000);
+		sleep_ms(1);
+	}
+}
+
+static void
 await_another_worker(pid_t before)
 {
-	for (int i = 0; worker_of(&broker, OWNED) == before; i++) {
-		assert_true(i < WAIT_SECONDS * 100);
-		sleep_ms(10);
-	}
+	await_end_of(OWNED, before);
 	assert_int_not_equal(worker(), before);
 }
 
@@ -217,6 +225,75 @@ test_lingering(void **state)
 	assert_others();
 }
 
+/*
+ * Writing ends of the pipe for records outlive their workers, because a client has them: those of
+ * others who come later are read all the same.
+ */
+static void
+test_kept_pipes(void **state)
+{
+	static int kept[KEPT];
+	pid_t pid;
+
+	(void)state;
+	if (needs_root())
+		return;
+	for (size_t i = 0; i < KEPT; i++) {
+		pid = worker();
+		kept[i] = take(pid, IPC_AUDIT);
+		kill(pid, SIGKILL);
+		await_end_of(OWNED, pid);
+	}
+	/* With another group it has another worker. */
+	assert_int_equal(ask_as(&broker, &later, "kept"), EACCES);
+	await_log("/who/kept\"");
+	for (size_t i = 0; i < KEPT; i++)
+		close(kept[i]);
+	assert_others();
+}
+
+/* A descriptor of the broker, of a file of that name, or -1. */
+static int
+take_named(const char *name)
+{
+	char path[64], target[256];
+
+	for (int i = 0; i < 256; i++) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", broker.pid, i);
+		n = readlink(path, target, sizeof(target) - 1);
+		target[n < 0 ? 0 : n] = '\0';
+		if (strstr(target, name))
+			return take(broker.pid, i);
+	}
+	return -1;
+}
+
+/*
+ * What the compiler said: the log process is given it to show it, and whoever looked up a user for the
+ * compiler may have it. It is what it was, and takes no more memory.
+ */
+static void
+test_messages(void **state)
+{
+	char byte;
+	int fd;
+
+	(void)state;
+	if (needs_root())
+		return;
+	harness_reload(&broker);
+	fd = take_named("memfd:fdbroker-messages");
+	assert_return_code(fd, errno);
+	assert_int_equal(write(fd, "x", 1), -1);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(ftruncate(fd, 1 << 30), -1);
+	assert_int_equal(errno, EPERM);
+	assert_return_code(pread(fd, &byte, 1, 0), errno);
+	close(fd);
+}
+
 static int
 setup(void **state)
 {
@@ -238,10 +315,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_notes),
-		cmocka_unit_test(test_layers),
-		cmocka_unit_test(test_full_pipes),
-		cmocka_unit_test(test_lingering),
+		cmocka_unit_test(test_notes),      cmocka_unit_test(test_layers),
+		cmocka_unit_test(test_full_pipes), cmocka_unit_test(test_lingering),
+		cmocka_unit_test(test_kept_pipes), cmocka_unit_test(test_messages),
 	};
 
 	return cmocka_run_group_tests_name("attack/owned", tests, setup, harness_teardown);
