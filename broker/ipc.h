@@ -126,7 +126,8 @@ enum {
 };
 
 /*
- * Broker to log process. IPC_LOG_WORKER carries the reading end of the worker's audit pipe.
+ * Broker to log process. IPC_LOG_WORKER carries the reading end of the worker's audit pipe,
+ * IPC_LOG_MESSAGES the file with the compiler's messages, which are to be lines of the log.
  * IPC_LOG_STATUS is a struct ipc_status with an admin's connection and, after the first load, the
  * file with the compiler's messages.
  */
@@ -134,6 +135,7 @@ enum ipc_log_kind {
 	IPC_LOG_WORKER = 1,
 	IPC_LOG_CONNECTION = 2,
 	IPC_LOG_STATUS = 3,
+	IPC_LOG_MESSAGES = 4,
 };
 
 struct ipc_log {

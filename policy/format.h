@@ -21,7 +21,7 @@
 #define IMAGE_MAGIC "fdbroker"
 
 enum {
-	IMAGE_VERSION = 3,
+	IMAGE_VERSION = 4,
 	IMAGE_NONE = UINT32_MAX,
 	IMAGE_BYTES_MAX = 1 << 29, /* the broker looks at all of them before it goes on */
 };

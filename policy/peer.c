@@ -243,7 +243,8 @@ policy_own_id(const struct policy_image *image, uid_t owner, uint32_t n, uint32_
 	for (uint32_t at = 0; at < ranges; at++) {
 		const struct policy_subuids *ids = &image->subuids[at];
 
-		if (ids->owner == owner && ids->first >= POLICY_OWN_ID_MIN && ids->n >= n)
+		if (ids->owner == owner && !ids->shared && ids->first >= POLICY_OWN_ID_MIN &&
+		    ids->n >= n)
 			return ids->first + i;
 	}
 	return owner;

@@ -110,7 +110,8 @@ policy_parse_subuids(struct policy_ast *ast, struct policy_report *report, uint3
 struct pieces {
 	uint32_t *from; /* ascending, each once; the last is where the last piece ends */
 	uint32_t *owner;
-	uint32_t *free; /* of each piece: itself, or where to look for the next without an owner */
+	uint32_t *lines; /* that give them out */
+	uint32_t *free;  /* of each piece: itself, or where to look for the next without an owner */
 	uint32_t n;
 };
 
@@ -129,8 +130,9 @@ cut(const struct policy_ast *ast, struct pieces *pieces)
 
 	pieces->from = calloc(n + 1, sizeof(uint32_t));
 	pieces->owner = calloc(n + 1, sizeof(uint32_t));
+	pieces->lines = calloc(n + 1, sizeof(uint32_t));
 	pieces->free = calloc(n + 1, sizeof(uint32_t));
-	if (!pieces->from || !pieces->owner || !pieces->free)
+	if (!pieces->from || !pieces->owner || !pieces->lines || !pieces->free)
 		return -ENOMEM;
 	for (size_t i = 0; i < ast->subuids.n; i++) {
 		const struct policy_subuids *ids = &ast->subuids.items[i].ids;
@@ -156,6 +158,20 @@ piece_at(const struct pieces *pieces, uint32_t from)
 		bsearch(&from, pieces->from, pieces->n, sizeof(uint32_t), compare_numbers);
 
 	return (uint32_t)(at - pieces->from);
+}
+
+/* In how many lines each is: where one begins, one more than before. */
+static void
+count_lines(const struct policy_ast *ast, struct pieces *pieces)
+{
+	for (size_t i = 0; i < ast->subuids.n; i++) {
+		const struct policy_subuids *ids = &ast->subuids.items[i].ids;
+
+		pieces->lines[piece_at(pieces, ids->first)]++;
+		pieces->lines[piece_at(pieces, ids->first + ids->n)]--;
+	}
+	for (uint32_t i = 1; i < pieces->n; i++)
+		pieces->lines[i] += pieces->lines[i - 1];
 }
 
 /* The first from i on that has no owner; the last never has one. */
@@ -195,14 +211,15 @@ join(struct policy_ast *ast, const struct pieces *pieces)
 {
 	for (uint32_t i = 0; i + 1 < pieces->n; i++) {
 		struct policy_subuids ids = {pieces->from[i], pieces->from[i + 1] - pieces->from[i],
-					     pieces->owner[i]};
+					     pieces->owner[i], pieces->lines[i] > 1};
 		struct policy_subuids *last =
 			ast->accounts.n > 0 ? &ast->accounts.items[ast->accounts.n - 1] : NULL;
 		int r;
 
 		if (ids.owner == POLICY_NO_ID)
 			continue;
-		if (last && last->owner == ids.owner && last->first + last->n == ids.first) {
+		if (last && last->owner == ids.owner && last->shared == ids.shared &&
+		    last->first + last->n == ids.first) {
 			last->n += ids.n;
 			continue;
 		}
@@ -254,11 +271,14 @@ policy_resolve_subuids(struct policy_resolver *r)
 		return 0;
 	result = cut(r->ast, &pieces);
 	if (result == 0)
+		count_lines(r->ast, &pieces);
+	if (result == 0)
 		result = give_all(r, &pieces);
 	if (result == 0)
 		result = join(r->ast, &pieces);
 	free(pieces.from);
 	free(pieces.owner);
+	free(pieces.lines);
 	free(pieces.free);
 	return result;
 }

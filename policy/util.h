@@ -64,6 +64,7 @@ struct policy_subuids {
 	uint32_t first;
 	uint32_t n;
 	uint32_t owner;
+	uint32_t shared; /* not 0: more than one line gives them out */
 };
 
 /* A run of items in an array. */

@@ -150,6 +150,9 @@ main(int argc, char **argv)
 	r = drop_privileges(argv[1], argv[2], LANDLOCK_TAKES_CHANGES);
 	if (r < 0)
 		fail("cannot give up its privileges", -r);
+	/* Where the broker's messages go it must not be able to write: they may be a file. */
+	if (dup2(IPC_COMPILE_MESSAGES, STDERR_FILENO) < 0)
+		fail("cannot give up its standard error", errno);
 	limit_memory();
 	r = calls_enter_look_up();
 	if (r < 0)
@@ -163,7 +166,6 @@ main(int argc, char **argv)
 	r = policy_compile(sources, n, 0, &diag, &image, &size);
 	if (fclose(diag.out) != 0)
 		fail("memory", ENOMEM);
-	write_all(STDERR_FILENO, messages, messages_size);
 	write_all(IPC_COMPILE_MESSAGES, messages, messages_size);
 	if (r == -EBADMSG || opened < 0 || unread > 0)
 		_exit(EXIT_POLICY);

@@ -20,8 +20,10 @@ static const int all_seals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL
 
 /* Messages that somebody can still write are not shown. */
 static void
-ended(struct load *load)
+ended(struct broker *b)
 {
+	struct load *load = &b->load;
+
 	if (load->messages >= 0 && fcntl(load->messages, F_ADD_SEALS, all_seals) < 0)
 		close_fd(&load->messages);
 	load->time = time(NULL);
@@ -30,6 +32,7 @@ ended(struct load *load)
 	close_fd(&load->shown_messages);
 	load->shown_messages = load->messages;
 	load->messages = -1;
+	logger_tell_messages(b);
 }
 
 void
@@ -49,7 +52,7 @@ load_begin(struct broker *b)
 		warnx("cannot compile the policy: %s", strerror(-r));
 		dprintf(load->messages, "cannot compile the policy: %s\n", strerror(-r));
 		close_fd(&load->image);
-		ended(load);
+		ended(b);
 		return;
 	}
 	load->pid = r;
@@ -94,7 +97,7 @@ load_reap(struct broker *b, pid_t pid, int status)
 	if (pid != load->pid)
 		return false;
 	load->pid = 0;
-	ended(load);
+	ended(b);
 	if (status != 0) {
 		warnx("the policy did not load%s; %s",
 		      WIFSIGNALED(status) ? ": its compiler was killed" : "", kept);

@@ -88,6 +88,15 @@ logger_tell(struct broker *b, struct worker *worker, const struct ipc_connection
 	(void)tell(b, &what, NULL);
 }
 
+void
+logger_tell_messages(struct broker *b)
+{
+	const struct ipc_log what = {.kind = IPC_LOG_MESSAGES};
+
+	if (b->load.shown_messages >= 0)
+		(void)tell(b, &what, &b->load.shown_messages);
+}
+
 static void
 send_status(struct broker *b, int fd)
 {

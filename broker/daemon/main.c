@@ -173,17 +173,6 @@ find_layers(struct broker *b)
 	return 0;
 }
 
-/*
- * From here on the others are for the helpers, which get theirs by exec. CAP_KILL is in use until our
- * last moment: a parent-death signal, too, is sent with the parent's rights (forget_original_parent()).
- */
-static int
-rest_capabilities(struct broker *b)
-{
-	(void)b;
-	return caps_rest(CAP_KILL);
-}
-
 /* In this order. -ECANCELED: it has said itself what is wrong. */
 static const struct {
 	const char *name;
@@ -199,7 +188,6 @@ static const struct {
 	{"log process", logger_start},
 	{"first worker", workers_start_refuser},
 	{"layers", find_layers},
-	{"capabilities", rest_capabilities},
 };
 
 static int
@@ -382,7 +370,12 @@ main(int argc, char **argv)
 	options_parse(&b->options, argc, argv);
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	umask(077);
-	if (start(b) < 0) {
+	/*
+	 * From here on the other capabilities are for the helpers, which get theirs by exec. CAP_KILL is
+	 * in use until our last moment: a parent-death signal, too, is sent with the parent's rights
+	 * (forget_original_parent()).
+	 */
+	if (start(b) < 0 || caps_rest(CAP_KILL) < 0) {
 		listen_stop(b);
 		return EXIT_FAILURE;
 	}

@@ -271,6 +271,36 @@ static void __attribute__((noreturn)) finish(void)
 	_exit(EXIT_SUCCESS);
 }
 
+/* The compiler's messages are text by somebody who is not trusted: lines, of what can be printed. */
+static void
+say_messages(int fd)
+{
+	static char line[LINE_MAX_BYTES];
+	char bytes[IPC_RECORD_MAX];
+	size_t used = 0;
+	off_t at = 0;
+	ssize_t n;
+
+	while ((n = pread(fd, bytes, sizeof(bytes), at)) > 0) {
+		at += n;
+		for (ssize_t i = 0; i < n; i++) {
+			bool ends = bytes[i] == '\n';
+
+			if (ends)
+				line[used++] = '\n';
+			else if (bytes[i] == '"' || bytes[i] == '\\')
+				line[used++] = bytes[i];
+			else
+				used += escape(line + used, &bytes[i], 1);
+			if (!ends && used + 8 < sizeof(line))
+				continue;
+			if (write(STDERR_FILENO, line, used) < 0)
+				return;
+			used = 0;
+		}
+	}
+}
+
 static struct status_fixed fixed;
 
 /* What the broker says of a worker or of a connection. Takes the descriptors. */
@@ -286,6 +316,8 @@ hear(const void *message, size_t size, int *fds, size_t n_fds)
 	}
 	if (what.kind == IPC_LOG_STATUS && n_fds > 0)
 		status_write(&fixed, message, size, fds[0], n_fds > 1 ? fds[1] : -1);
+	if (what.kind == IPC_LOG_MESSAGES && n_fds == 1)
+		say_messages(fds[0]);
 	for (size_t i = 0; i < n_fds; i++)
 		close(fds[i]);
 	if (what.kind == IPC_LOG_CONNECTION) {

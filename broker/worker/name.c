@@ -32,8 +32,9 @@ static void __attribute__((noreturn)) answer(const struct ipc_setup *setup, uid_
 		snprintf(gid, sizeof(gid), "%u", setup->own_gid);
 	}
 	alarm(LOOK_UP_SECONDS);
-	/* No module is to find the broker's sockets. */
-	if (dup2(pipe, STDIN_FILENO) < 0 || sys_close_from(STDERR_FILENO + 1) < 0 ||
+	/* No module is to find the broker's sockets, or to write where its messages go. */
+	if (dup2(pipe, STDIN_FILENO) < 0 || dup2(STDOUT_FILENO, STDERR_FILENO) < 0 ||
+	    sys_close_from(STDERR_FILENO + 1) < 0 ||
 	    drop_privileges(uid, gid, LANDLOCK_TAKES_CHANGES) < 0 || calls_enter_look_up() < 0)
 		_exit(EXIT_FAILURE);
 	errno = 0;

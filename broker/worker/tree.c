@@ -367,7 +367,11 @@ trees_open(const struct trees *trees, const struct reach *reach,
 	   int *ret_fd)
 {
 	const struct tree *tree = &trees->trees[reach->tree];
-	struct open_how how = {.flags = (unsigned)flags, .resolve = RESOLVE_STRICT};
+	struct open_how how = {
+		.flags = (unsigned)flags,
+		/* Where a tree is no private mount, somebody may mount on it now. */
+		.resolve = RESOLVE_STRICT | (tree->recursive ? 0 : RESOLVE_NO_XDEV),
+	};
 	char relative[POLICY_PATH_MAX + 1];
 	int clone, r;
 

@@ -18,7 +18,7 @@
 #include "broker/sys.h"
 
 enum {
-	NAMES_AT_ONCE = 65536, /* bytes of what the kernel tells of names, at a look */
+	NAMES_AT_ONCE = 65536, /* bytes of what the kernel tells of names */
 	MOUNTS_AT_ONCE = 16384,
 	MOUNT_POINT_FIELD = 4, /* of a line, from 0 */
 };
@@ -161,14 +161,16 @@ names_changed(const struct watch *watch)
 {
 	static char events[NAMES_AT_ONCE]
 		__attribute__((aligned(__alignof__(struct inotify_event))));
-	ssize_t n = watch->blind ? 0 : read(WATCH_NAMES, events, sizeof(events));
 	const struct inotify_event *event;
+	ssize_t n;
 
-	for (ssize_t at = 0; at < n; at += (ssize_t)(sizeof(*event) + event->len)) {
-		event = (const struct inotify_event *)(events + at);
-		if (is_watched(watch, event))
-			return true;
-	}
+	/* All of them: the kernel keeps no more than fs.inotify.max_queued_events. */
+	while (!watch->blind && (n = read(WATCH_NAMES, events, sizeof(events))) > 0)
+		for (ssize_t at = 0; at < n; at += (ssize_t)(sizeof(*event) + event->len)) {
+			event = (const struct inotify_event *)(events + at);
+			if (is_watched(watch, event))
+				return true;
+		}
 	return false;
 }
 

@@ -40,7 +40,7 @@ cp "$T/image" "$T/without"
 echo "61001:900000000:65536" >"$T/etc/subuid"
 with_subuid "$nobody"
 is "one with a range" "0 " "$status $(cat "$T/messages")"
-is "which takes twelve bytes of the image" 12 $(($(stat -c %s "$T/image") - $(stat -c %s "$T/without")))
+is "which takes sixteen bytes of the image" 16 $(($(stat -c %s "$T/image") - $(stat -c %s "$T/without")))
 printf 'broken\nno-such-user-here:900000000:1\n\0\xff:::\n' >"$T/etc/subuid"
 with_subuid "$nobody"
 is "one that is broken keeps no policy from being loaded" 0 "$status"
@@ -61,7 +61,7 @@ compile "$nobody" "$nobody" "$T/policy"
 is "an error in the policy is 1" 1 "$status"
 is "with no image" 0 "$(stat -c %s "$T/image")"
 has "and a message" "a.policy:2:16: error\[P020\]: unknown set '@s'" "$(cat "$T/messages")"
-is "which stderr says too" "$(cat "$T/messages")" "$(cat "$T/said")"
+is "but nothing where the broker's messages go: the log process shows them" "" "$(cat "$T/said")"
 
 policy b.policy <<<$'policy 1\nset @s = /etc/motd'
 chmod 666 "$T/policy/b.policy"
@@ -84,12 +84,12 @@ is "without arguments it says who starts it" 2 "$("$compiler" </dev/null >/dev/n
 "$compiler" "$nobody" "$nobody" "$T/policy" 3>/dev/full 4>"$T/messages" 2>"$T/said" </dev/null
 is "an image that cannot be written is 2" 2 $?
 
-# What it is while it reads: strace(1) would tell, /proc does too. A pipe as stderr that nobody empties holds it.
+# What it is while it reads: strace(1) would tell, /proc does too. A pipe for messages that nobody empties holds it.
 mkfifo "$T/pipe"
 exec 9<>"$T/pipe"
 dd if=/dev/zero bs=4096 count=16 >&9 2>/dev/null
 echo broken >"$T/policy/c.policy"
-"$compiler" "$nobody" "$nobody" "$T/policy" 3>"$T/image" 4>"$T/messages" 2>&9 </dev/null &
+"$compiler" "$nobody" "$nobody" "$T/policy" 3>"$T/image" 4>&9 2>"$T/said" </dev/null &
 pid=$!
 until_ok grep -qE "^Uid:.*$nobody" "/proc/$pid/status"
 field() { sed -n "s/^$1:[[:space:]]*//p" "/proc/$pid/status" | tr -s '\t' ' '; }
