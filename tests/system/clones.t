@@ -18,6 +18,12 @@ mkfifo -m 600 "$D/dev/fifo"
 echo regular >"$D/dev/file"
 chmod 600 "$D/dev/file"
 chown $A "$D/file" "$D/dev/file"
+mknod -m 600 "$D/dev/two" c 1 5
+echo twice >"$D/owned"
+echo once >"$D/unowned"
+touch "$D/listed" # nothing that Landlock could permit there
+chmod 600 "$D/owned" "$D/unowned"
+chown $A "$D/owned" "$D/unowned"
 policy 10-test.policy <<EOF
 policy 1
 allow user:$A read        $D/tool            exec
@@ -25,6 +31,11 @@ allow user:$A read        $D/other $D/file
 allow user:$A write       $D/file
 allow user:$A read,write  $D/dev/{zero,random,file} type=chr,reg
 allow user:$A read        $D/dev/{full,disk,fifo}
+allow user:$A read        $D/dev/two
+allow user:$A read        $D/dev/two type=chr
+allow user:$A read        $D/owned $D/unowned owner=root
+allow user:$A read        $D/owned
+allow user:$A list        $D/listed
 EOF
 start_broker
 
@@ -56,6 +67,13 @@ is "a regular file beneath the same rule is one" regular "$(with "$D/dev/file" '
 has "and cannot be reopened" "Read-only file system" "$(with "$D/dev/file" 'exec 8<>/proc/self/fd/9')"
 flags='write'
 ok "but be opened for writing" with "$D/dev/file" 'echo more >&9'
+
+# Of several rules one whose conditions hold is enough.
+flags=''
+is "a device that only the second of two rules opens" "0000" \
+	"$(with "$D/dev/two" 'head -c 2 <&9 | od -An -tx1 | tr -d " \n"')"
+is "a file whose owner only the first of two asks for" twice "$(with "$D/owned" 'cat <&9')"
+has "the counter-check: one without the second rule" "type|Permission|does not allow" "$(with "$D/unowned" true)"
 
 stop_broker
 is "SIGTERM ends it with 0" 0 $?
