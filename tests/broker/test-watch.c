@@ -255,6 +255,9 @@ check_mounts(void)
 	/* Other flags are another mount, too. */
 	HOLDS(mount(NULL, "/mnt/up/a b", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0);
 	HOLDS(watch_look(&watch) && !watch_look(&watch));
+	/* The root holds every place. */
+	HOLDS(mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0);
+	HOLDS(watch_look(&watch) && !watch_look(&watch));
 	return 0;
 }
 
