@@ -221,6 +221,21 @@ print_reach(void *context, const struct policy_reach *reach)
 	return 0;
 }
 
+/* What a rule adds to reading: what a worker makes mounts for. */
+static int
+print_added(void *context, const struct policy_reach *reach)
+{
+	struct lines *lines = context;
+	size_t at = strlen(lines->text);
+
+	lines->n++;
+	snprintf(lines->text + at, sizeof(lines->text) - at, "%s %s%s%s%s\n", reach->directory,
+		 reach->types & POLICY_TYPE_REG ? "reg " : "",
+		 reach->types & POLICY_TYPE_CHR ? "chr " : "",
+		 reach->types & POLICY_TYPE_BLK ? "blk " : "", reach->executable ? "exec" : "");
+	return 0;
+}
+
 static int
 stop_at_once(void *context, const struct policy_reach *reach)
 {
@@ -255,6 +270,41 @@ check_lines(const struct lines *lines, const char *const *expected, int n)
 	}
 	if (lines->n != n)
 		fail_msg("more than expected:\n%s", lines->text);
+}
+
+/* Each only where a rule opens something for it; of several rules all. */
+static void
+test_added(void **state)
+{
+	static const char *const added[] = {
+		"/plain reg \n",   "/run reg exec\n", "/both reg exec\n", "/devices reg chr blk \n",
+		"/written reg \n", "/listed \n",      "/denied reg \n",
+	};
+	struct compiled c = compile_rules("allow user:1 read /plain/*\n"
+					  "allow user:1 read /run/* exec\n"
+					  "allow user:1 read /both/*\n"
+					  "allow user:1 read /both/x* exec\n"
+					  "allow user:1 read /both/y*\n"
+					  "allow user:1 read /devices/* type=chr\n"
+					  "allow user:1 read /devices/x* type=reg\n"
+					  "allow user:1 read /devices/y* type=blk\n"
+					  "allow user:1 write /written/*\n"
+					  "allow user:1 list /listed/* type=chr\n"
+					  "allow user:1 read /denied/*\n"
+					  "deny user:1 read /denied/x*\n");
+	struct policy_identity identity;
+	struct lines lines = {0};
+	struct who who;
+	uint32_t ids[8];
+	size_t n;
+
+	(void)state;
+	parse_who("1", &who);
+	assert_int_equal(policy_subjects(c.image, &who.peer, ids, 8, &n), 0);
+	policy_identity_init(&identity, ids, n, &who.peer.uid, NULL);
+	assert_int_equal(policy_reach(c.image, &identity, print_added, &lines), 0);
+	check_lines(&lines, added, ELEMENTS(added));
+	compiled_free(&c);
 }
 
 static void
@@ -419,11 +469,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_subjects),     cmocka_unit_test(test_asks),
-		cmocka_unit_test(test_scope),        cmocka_unit_test(test_reach),
-		cmocka_unit_test(test_reach_limit),  cmocka_unit_test(test_many_subjects),
-		cmocka_unit_test(test_rule_applies), cmocka_unit_test(test_names),
-		cmocka_unit_test(test_overflow),
+		cmocka_unit_test(test_subjects),      cmocka_unit_test(test_asks),
+		cmocka_unit_test(test_scope),         cmocka_unit_test(test_reach),
+		cmocka_unit_test(test_added),         cmocka_unit_test(test_reach_limit),
+		cmocka_unit_test(test_many_subjects), cmocka_unit_test(test_rule_applies),
+		cmocka_unit_test(test_names),         cmocka_unit_test(test_overflow),
 	};
 
 	return cmocka_run_group_tests_name("identity", tests, NULL, NULL);

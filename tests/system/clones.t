@@ -18,6 +18,22 @@ mkfifo -m 600 "$D/dev/fifo"
 echo regular >"$D/dev/file"
 chmod 600 "$D/dev/file"
 chown $A "$D/file" "$D/dev/file"
+mknod -m 600 "$D/dev/two" c 1 5
+mknod -m 600 "$D/dev/owt" c 1 5
+mknod -m 600 "$D/dev/chr" c 1 5
+mknod -m 600 "$D/dev/blk" b 1 0
+echo regular >"$D/dev/reg"
+chmod 600 "$D/dev/reg"
+echo reverse >"$D/denwo"
+echo twice >"$D/owned"
+echo once >"$D/unowned"
+echo root >"$D/either"
+echo peer >"$D/other-one"
+chmod 600 "$D/either" "$D/other-one"
+chown $A "$D/other-one"
+touch "$D/listed" # nothing that Landlock could permit there
+chmod 600 "$D/owned" "$D/denwo" "$D/unowned"
+chown $A "$D/owned" "$D/denwo" "$D/unowned"
 policy 10-test.policy <<EOF
 policy 1
 allow user:$A read        $D/tool            exec
@@ -25,6 +41,20 @@ allow user:$A read        $D/other $D/file
 allow user:$A write       $D/file
 allow user:$A read,write  $D/dev/{zero,random,file} type=chr,reg
 allow user:$A read        $D/dev/{full,disk,fifo}
+allow user:$A read        $D/dev/two
+allow user:$A read        $D/dev/two type=chr
+allow user:$A read        $D/owned $D/unowned owner=root
+allow user:$A read        $D/owned
+allow user:$A read        $D/either $D/other-one owner=root
+allow user:$A read        $D/either $D/other-one owner=peer
+allow user:$A read        $D/dev/owt type=chr
+allow user:$A read        $D/dev/owt
+allow user:$A read        $D/denwo
+allow user:$A read        $D/denwo owner=root
+allow user:$A read        $D/dev/{chr,blk,reg} type=chr
+allow user:$A read        $D/dev/{chr,blk,reg} type=blk
+allow user:$A read        $D/dev/{chr,blk,reg}
+allow user:$A list        $D/listed
 EOF
 start_broker
 
@@ -56,6 +86,21 @@ is "a regular file beneath the same rule is one" regular "$(with "$D/dev/file" '
 has "and cannot be reopened" "Read-only file system" "$(with "$D/dev/file" 'exec 8<>/proc/self/fd/9')"
 flags='write'
 ok "but be opened for writing" with "$D/dev/file" 'echo more >&9'
+
+# Of several rules one whose conditions hold is enough.
+flags=''
+is "a device that only the second of two rules opens" "0000" \
+	"$(with "$D/dev/two" 'head -c 2 <&9 | od -An -tx1 | tr -d " \n"')"
+is "a file whose owner only the first of two asks for" twice "$(with "$D/owned" 'cat <&9')"
+is "the same in the other order" "0000" "$(with "$D/dev/owt" 'head -c 2 <&9 | od -An -tx1 | tr -d " \n"')"
+is "and of the owner" reverse "$(with "$D/denwo" 'cat <&9')"
+is "of two owners the one" root "$(with "$D/either" 'cat <&9')"
+is "and the other" peer "$(with "$D/other-one" 'cat <&9')"
+ok "of each type, by a rule of its own" with "$D/dev/chr" 'head -c 2 <&9 >/dev/null'
+is "a regular file too" regular "$(with "$D/dev/reg" 'cat <&9')"
+# There need not be such a disk; it is not the policy that says no.
+is "and a block device" "" "$(with "$D/dev/blk" true | grep -E "type|Permission|does not allow")"
+has "the counter-check: one without the second rule" "type|Permission|does not allow" "$(with "$D/unowned" true)"
 
 stop_broker
 is "SIGTERM ends it with 0" 0 $?

@@ -45,7 +45,8 @@ named() { as "$daemon" "$BUILD/fdbroker" cat "$T/home/daemon/file" 2>&1; }
 
 # In a mount namespace of its own, so that it can be shown other databases.
 mkfifo "$T/passwd"
-unshare --mount --propagation private "$BUILD/fdbrokerd" --socket "$T/socket" --policy "$T/policy" --user games >"$T/log" 2>&1 &
+# With a group, which no helper is to keep.
+unshare --mount --propagation private setpriv --groups "$G" -- "$BUILD/fdbrokerd" --socket "$T/socket" --policy "$T/policy" --user games >"$T/log" 2>&1 &
 broker=$!
 brokers+=("$broker")
 export FDBROKER_SOCKET=$T/socket
