@@ -101,17 +101,17 @@ wait "$holder"
 ok "and lets go at once when it is closed" umount "$D/tree/sub"
 comes "then what lies beneath is served again" $A "$D/tree/sub/file" below
 
-# holders DEVICE: descriptors of fdbroker-workers on that file system.
+# holders DEVICE: descriptors of the broker's own children on that file system.
 holders() {
 	local fd
-	for fd in $(running fdbroker-worker: | sed 's,.*,/proc/&/fd/*,'); do
+	for fd in $(tr ' ' '\n' <"/proc/$broker/task/$broker/children" | sed -n 's,.\+,/proc/&/fd/*,p'); do
 		[ "$(stat -L -c %d "$fd" 2>/dev/null)" = "$1" ] && echo "$fd"
 	done
 }
 device=$(stat -c %d "$D/fs")
 ok "a prefix on a file system" gives $A "$D/fs/inner/file" "on fs"
-held() { [ -n "$(holders "$device")" ]; }
-# Perhaps another worker just takes over.
+# Its worker may just go, for what was unmounted before; the next one comes when it is asked.
+held() { gives $A "$D/fs/inner/file" "on fs" && [ -n "$(holders "$device")" ]; }
 ok "which its worker has open" until_ok held
 ok "and does not keep from being unmounted" umount "$D/fs"
 comes "is gone with it" $A "$D/fs/inner/file" "fdbroker: $D/fs/inner/file: No such file or directory"
