@@ -75,6 +75,7 @@ struct act {
 	bool open;        /* not stopped, and SECURITY.md says so */
 	bool runtime;     /* with calls that the filter of a build with sanitizers has to permit */
 	bool may_lack;    /* the kernel may be without it */
+	bool clones;      /* a private mount, which not every kernel does */
 };
 
 extern const struct act acts_files[], acts_processes[], acts_system[], acts_given[], acts_open[];

@@ -683,6 +683,9 @@ main(void)
 	for (size_t i = 0; i < ELEMENTS(worlds); i++) {
 		bool old = worlds[i].old_kernel;
 
+		/* This kernel is one itself: the others are the same, and more than there is room for. */
+		if (old && !kernel_can_refuse())
+			continue;
 		add("a broker starts", test_start, &worlds[i]);
 		if (worlds[i].any) {
 			add_attacks(ATTACKER_ANY, "one of `any`", old);
