@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/capability.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -198,12 +199,34 @@ test_mounted_when_it_is_asked_for(void **state)
 	assert_int_equal(atomic_load(asked), 1);
 }
 
+/* May root, without CAP_SYS_PTRACE, look into this process? 0 or an errno value. */
+static int
+look_into(void *context)
+{
+	const cap_value_t trace = CAP_SYS_PTRACE;
+	cap_t caps = cap_get_proc();
+	char path[64];
+
+	if (!caps || cap_set_flag(caps, CAP_EFFECTIVE, 1, &trace, CAP_CLEAR) < 0 ||
+	    cap_set_flag(caps, CAP_PERMITTED, 1, &trace, CAP_CLEAR) < 0 || cap_set_proc(caps) < 0)
+		return 254;
+	snprintf(path, sizeof(path), "/proc/%d/environ", *(const pid_t *)context);
+	return open(path, O_RDONLY | O_CLOEXEC) < 0 ? errno : 0;
+}
+
 static void
 test_a_daemon_that_does_not_answer(void **state)
 {
+	pid_t worker;
+
 	(void)state;
 	assert_int_equal(open_as(B, silent, "file", SOON_MS), 255);
 	assert_int_equal(atomic_load(asked), 2);
+	/* There it is in its first phase, root still, and not dumpable: no more so than later. */
+	worker = worker_of(&broker, B);
+	assert_true(worker > 0);
+	assert_int_equal(act_as(NULL, look_into, &worker), EACCES);
+	assert_int_equal(act_as(NULL, look_into, &daemons[1]), 0);
 	/* All of B waits, also for what lies elsewhere: it is one worker; nobody else does. */
 	assert_int_equal(open_as(B, broker.directory, "data/file", SOON_MS), 255);
 	assert_int_equal(open_as(A, mounted, "file", 0), 0);
