@@ -210,8 +210,8 @@ look_into(void *context)
 	if (!caps || cap_set_flag(caps, CAP_EFFECTIVE, 1, &trace, CAP_CLEAR) < 0 ||
 	    cap_set_flag(caps, CAP_PERMITTED, 1, &trace, CAP_CLEAR) < 0 || cap_set_proc(caps) < 0)
 		return 254;
-	snprintf(path, sizeof(path), "/proc/%d/environ", *(const pid_t *)context);
-	return open(path, O_RDONLY | O_CLOEXEC) < 0 ? errno : 0;
+	snprintf(path, sizeof(path), "/proc/%d/exe", *(const pid_t *)context);
+	return readlink(path, path, sizeof(path)) < 0 ? errno : 0;
 }
 
 static void
