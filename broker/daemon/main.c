@@ -76,9 +76,9 @@ find_account(struct broker *b)
 
 /*
  * What the broker and, in their first phase, its workers need. The kernel gives a root program all
- * that the bounding set holds, so what is taken out of it here nobody below gets back; neither does
- * anybody get a system call. EPERM: without CAP_SETPCAP nothing can be taken away; the first worker,
- * which cannot do without it, says so.
+ * that the bounding set holds, so what is taken out of it here nobody below gets back. Nor does
+ * anybody below make a system call that is in no list. EPERM: without CAP_SETPCAP nothing can be
+ * taken away; the first worker, which cannot do without it, says so.
  */
 static int
 limit_privileges(struct broker *b)
@@ -172,10 +172,17 @@ find_layers(struct broker *b)
 		if (!(b->layers & layer_names[i].layer))
 			warnx("layer '%s' is off: %s; it takes %s", layer_names[i].name,
 			      layer_names[i].absent, layer_names[i].takes);
-	/*
-	 * From here on the rest is for the helpers: exec gives them theirs. CAP_KILL is in use until
-	 * our last moment: a parent-death signal, too, is sent with the parent's rights.
-	 */
+	return 0;
+}
+
+/*
+ * From here on the others are for the helpers, which get theirs by exec. CAP_KILL is in use until our
+ * last moment: a parent-death signal, too, is sent with the parent's rights (forget_original_parent()).
+ */
+static int
+rest_capabilities(struct broker *b)
+{
+	(void)b;
 	return caps_rest(CAP_KILL);
 }
 
@@ -194,6 +201,7 @@ static const struct {
 	{"log process", logger_start},
 	{"first worker", workers_start_refuser},
 	{"layers", find_layers},
+	{"capabilities", rest_capabilities},
 };
 
 static int
