@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Which system calls the broker and all that it starts may make: what is in none of these lists is for nobody. */
+/*
+ * Which system calls the broker and all that it starts may make: what is in none of these lists is
+ * for nobody.
+ */
 #pragma once
 
 /*

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs in: compiler, log process, and the worker's look-up of a name, as root, before they read what others wrote. */
+/*
+ * Runs in: compiler, log process, and the worker's look-up of a name, as root, before they read what
+ * others wrote.
+ */
 #include "broker/drop.h"
 
 #include <errno.h>

@@ -6,7 +6,7 @@
 
 const struct layer_name layer_names[] = {
 	{LAYER_TREES, "trees", "workers see the whole file system, not private read-only mounts",
-	 "root with CAP_SYS_ADMIN"},
+	 "root with CAP_SYS_ADMIN over its mounts, open_tree(2) and mount_setattr(2)"},
 	{LAYER_LANDLOCK, "landlock", "the kernel does not hold workers to the policy's trees",
 	 "a kernel with Landlock, named in lsm= of its command line"},
 	{LAYER_SECCOMP, "seccomp", "workers may make any system call",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs in: broker, workers and log process. The only place that calls syscall(2). */
+/* Runs in: broker, workers, compiler and log process. The only place that calls syscall(2). */
 #include "broker/sys.h"
 
 #include <errno.h>

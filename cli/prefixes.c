@@ -150,8 +150,7 @@ report(struct check *c, uint32_t number)
 	};
 	if (c->state == ABSENT)
 		policy_report_add(c->report, POLICY_CODE_ABSENT, &place, span, c->path,
-				  "nothing to do if it is created or mounted later; after that "
-				  "'fdbroker reload'");
+				  "nothing to do if it is created or mounted later");
 	else if (c->real)
 		policy_report_add(c->report, root ? POLICY_CODE_LINKED : POLICY_CODE_LINKED_HERE,
 				  &place, span, c->path,

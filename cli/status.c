@@ -277,7 +277,8 @@ print_workers(const json_t *workers)
 
 		if (strcmp(admin_string(worker, "state", ""), "failed") != 0)
 			continue;
-		puts("\nfailed: the worker ended before it was ready; its identity waits a second");
+		puts("\nfailed: the worker ended before it was ready; its identity waits a second, "
+		     "and the log says why: journalctl -u fdbroker");
 		break;
 	}
 }

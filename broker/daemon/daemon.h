@@ -223,7 +223,7 @@ void logger_tick(struct broker *b, int64_t now);
 /* Who is behind that worker (connection NULL), or behind that connection of it. */
 void logger_tell(struct broker *b, struct worker *worker, const struct ipc_connection *connection);
 void logger_tell_messages(struct broker *b); /* of the last load: they become lines */
-/* Answer every admin that waits: the status as JSON, then end of file. */
+/* Have the log process answer every admin that waits. Without one they get end of file. */
 void logger_serve_admins(struct broker *b);
 
 /* --- notify.c ---------------------------------------------------------------------------- */

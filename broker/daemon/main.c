@@ -77,7 +77,8 @@ find_account(struct broker *b)
 /*
  * What the broker and, in their first phase, its workers need. The kernel gives a root program all
  * that the bounding set holds, so what is taken out of it here nobody below gets back. Nor does
- * anybody below make a system call that is in no list. EPERM: there is no CAP_SETPCAP, and so nothing to take away.
+ * anybody below make a system call that is in no list. EPERM: without CAP_SETPCAP nothing can be
+ * taken away; the first worker, which cannot do without it, says so.
  */
 static int
 limit_privileges(struct broker *b)
@@ -169,7 +170,8 @@ find_layers(struct broker *b)
 	b->layers = b->refuser->shown.layers;
 	for (unsigned i = 0; i < n_layer_names; i++)
 		if (!(b->layers & layer_names[i].layer))
-			warnx("layer '%s' is off: %s", layer_names[i].name, layer_names[i].absent);
+			warnx("layer '%s' is off: %s; it takes %s", layer_names[i].name,
+			      layer_names[i].absent, layer_names[i].takes);
 	return 0;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * From root without a client to a process that an attacker may own: after confine() this process
- * reaches no file but those beneath its trees, whatever it executes.
+ * reaches no file but those beneath its trees, whatever it executes, as far as the layers go that it
+ * could enter.
  */
 #pragma once
 
@@ -45,9 +46,10 @@ extern const struct confine_step confine_steps[];
 extern const size_t n_confine_steps;
 
 /*
- * Go all of it. There is no way back. *ret_step: the one that was begun last. *ret_layers: those that were entered (broker/layers.h). Returns
- * 0; -ENOTSUP: a required one is not there, which *ret_layers lacks; -ESRCH: the broker is gone;
- * -EPERM, or what the kernel said, for a layer that is there and fails.
+ * Go all of it. There is no way back. *ret_step: the one that was begun last, also on failure.
+ * *ret_layers, with 0: those that were entered (broker/layers.h). -ENOTSUP: a required one is not
+ * there, which *ret_layers lacks; it may then have seccomp although that was not entered. -ESRCH: the
+ * broker is gone. -EPERM, or what the kernel said: for a layer that is there and fails.
  */
 int confine(const struct confinement *confinement, uint32_t *ret_layers, const char **ret_step);
 

@@ -16,8 +16,8 @@ enum {
 	SERVE_IDLE_MS = 60000,
 	/*
 	 * Descriptors that were sent and that no client has received yet. The kernel counts them per
-	 * sending user, and all workers are the same one: without a limit a client that does not
-	 * read would use up what the clients of other workers need.
+	 * sending user, and workers without a uid of their own are all the same one: without a limit
+	 * a client that does not read would use up what the clients of other workers need.
 	 */
 	SERVE_CREDIT = 8 * WIRE_ITEMS_MAX,
 	SERVE_CREDIT_CONNECTION = 2 * WIRE_ITEMS_MAX,
