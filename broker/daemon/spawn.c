@@ -34,6 +34,8 @@ open_from(struct broker *b, const char *directory)
 		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
 		close_fd(&b->helpers[i]);
 		b->helpers[i] = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+		if (b->helpers[i] >= 0)
+			errno = ENOEXEC; /* of what is no regular file */
 		if (b->helpers[i] >= 0 && fstat(b->helpers[i], &status) == 0 &&
 		    S_ISREG(status.st_mode) && access(path, X_OK) == 0)
 			continue;

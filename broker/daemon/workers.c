@@ -281,9 +281,9 @@ kill_worker(struct broker *b, struct worker *w, const char *why)
 static void
 take_note(struct broker *b, struct worker *w, unsigned char note)
 {
-	if (note & IPC_NOTE_LAYERS) {
-		if (w->shown.state == IPC_WORKER_STARTING)
-			w->shown.state = IPC_WORKER_READY;
+	if (note & IPC_NOTE_LAYERS && w->shown.state == IPC_WORKER_STARTING) {
+		/* Said once, by its first phase: what one says that serves may be a client's word. */
+		w->shown.state = IPC_WORKER_READY;
 		w->shown.layers = note & LAYERS_ALL;
 	} else if (note == IPC_NOTE_IDLE) {
 		finish(b, w);

@@ -165,6 +165,27 @@ add_reach(void *context, const struct policy_reach *reach)
 	return 0;
 }
 
+/* What is there, without opening it: a descriptor that is good for fstat(2), or a negative errno value. */
+static int
+hold(int directory, const char *path)
+{
+	struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_STRICT};
+
+	return sys_openat2(directory, path, &how);
+}
+
+static int
+look_at(int directory, const char *path, struct stat *ret_status)
+{
+	int fd = hold(directory, path), r;
+
+	if (fd < 0)
+		return fd;
+	r = fstat(fd, ret_status) < 0 ? -errno : 0;
+	close(fd);
+	return r;
+}
+
 /*
  * A rule that names one file: take hold of it, so that Landlock can be given that file and no
  * other.
@@ -172,12 +193,11 @@ add_reach(void *context, const struct policy_reach *reach)
 static void
 find_file(const struct tree *tree, struct reach *reach)
 {
-	struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_STRICT};
 	struct stat status;
 
 	if (!reach->name || tree->roots[TREE_READ] < 0)
 		return;
-	reach->file = sys_openat2(tree->roots[TREE_READ], reach->name, &how);
+	reach->file = hold(tree->roots[TREE_READ], reach->name);
 	/* A rule on a directory would permit all beneath it, which this pattern does not match. */
 	if (reach->file < 0 || fstat(reach->file, &status) < 0 || S_ISDIR(status.st_mode)) {
 		if (reach->file >= 0)
@@ -235,7 +255,7 @@ open_directories(struct trees *trees, struct watch *watch, int *ret_directories)
 
 	for (size_t i = 0; i < trees->n_trees && r == 0; i++)
 		r = watch_place(watch, trees->trees[i].directory, trees->trees[i].recursive);
-	(void)watch_is_settled(watch);
+	(void)watch_note_mounts(watch);
 	for (int tries = 0; r == 0 && !settled && tries < OPEN_TRIES; tries++) {
 		for (size_t i = 0; i < trees->n_trees && r == 0; i++) {
 			if (ret_directories[i] >= 0)
@@ -243,7 +263,7 @@ open_directories(struct trees *trees, struct watch *watch, int *ret_directories)
 			ret_directories[i] = -1;
 			r = open_directory(watch, &trees->trees[i], &ret_directories[i]);
 		}
-		settled = watch_is_settled(watch);
+		settled = watch_note_mounts(watch);
 	}
 	return r == 0 ? watch_ready(watch, settled) : r;
 }
@@ -320,9 +340,10 @@ static int
 explain_refusal(const struct reach *reach, int directory, const char *path)
 {
 	struct stat status;
+	int r = look_at(directory, path, &status);
 
-	if (fstatat(directory, path, &status, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
+	if (r < 0)
+		return r;
 	if (S_ISDIR(status.st_mode))
 		return -EISDIR;
 	if (S_ISLNK(status.st_mode))
@@ -335,30 +356,30 @@ explain_refusal(const struct reach *reach, int directory, const char *path)
 	return -EACCES;
 }
 
-/* The clone for an open of path, a name in the tree, or a negative errno value. */
+/*
+ * The clone for an open of path, a name in the tree; TREE_CLONES: it is a device that these options do
+ * not permit; or a negative errno value.
+ */
 static int
 choose_clone(const struct trees *trees, const struct tree *tree,
 	     const struct policy_options *options, const char *path, int flags)
 {
-	struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_STRICT};
 	bool writes = (flags & O_ACCMODE) != O_RDONLY;
 	enum tree_clone plain = writes ? TREE_WRITE : options->exec ? TREE_EXECUTE : TREE_READ;
-	struct stat status = {};
-	int fd;
+	struct stat status;
+	int r;
 
 	/* On a mount with nodev a device fails to open, and its driver learns nothing of it. */
 	if (trees->is_private && !(options->types & DEVICES))
 		return plain;
-	fd = sys_openat2(tree->roots[TREE_READ], path, &how);
-	if (fd < 0)
-		return fd == -ENOENT ? (int)plain : fd;
-	(void)fstat(fd, &status);
-	close(fd);
+	r = look_at(tree->roots[TREE_READ], path, &status);
+	if (r < 0)
+		return r == -ENOENT ? (int)plain : r;
 	if (!S_ISCHR(status.st_mode) && !S_ISBLK(status.st_mode))
 		return plain;
 	return options->types & (S_ISCHR(status.st_mode) ? POLICY_TYPE_CHR : POLICY_TYPE_BLK)
 		       ? TREE_DEVICE
-		       : -EACCES;
+		       : TREE_CLONES;
 }
 
 int
@@ -389,7 +410,9 @@ trees_open(const struct trees *trees, const struct reach *reach,
 	relative[length] = '\0';
 	clone = choose_clone(trees, tree, options, relative, flags);
 	if (clone < 0)
-		return clone == -EACCES ? TREES_UNMET : clone;
+		return clone;
+	if (clone == TREE_CLONES)
+		return TREES_UNMET;
 	if (tree->roots[clone] < 0)
 		return -ENOENT;
 	r = sys_openat2(tree->roots[clone], relative, &how);

@@ -326,7 +326,7 @@ watch_place(struct watch *watch, const char *directory, bool recursive)
 }
 
 bool
-watch_is_settled(struct watch *watch)
+watch_note_mounts(struct watch *watch)
 {
 	uint64_t before = watch->mounts;
 
@@ -371,5 +371,5 @@ watch_disarm(int epoll)
 bool
 watch_look(struct watch *watch)
 {
-	return watch->n_places > 0 && (names_changed(watch) || !watch_is_settled(watch));
+	return watch->n_places > 0 && (names_changed(watch) || !watch_note_mounts(watch));
 }

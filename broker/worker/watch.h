@@ -57,10 +57,10 @@ int watch_begin(struct watch *watch, uid_t uid);
 int watch_place(struct watch *watch, const char *directory, bool recursive);
 
 /*
- * Have the mounts of these places been the same since this was asked last? What is opened between two
- * questions, the second of which is answered with yes, was opened among those mounts.
+ * Note the mounts of these places as they are now. True: they were the same the last time, and so what
+ * was opened since then was opened among them.
  */
-bool watch_is_settled(struct watch *watch);
+bool watch_note_mounts(struct watch *watch);
 
 /*
  * Open directory (O_PATH), or say why not (a negative errno value, -ELOOP for a symbolic link), and

@@ -85,11 +85,11 @@ work(const struct worker *w, enum how how, const int ends[4])
 	setup.page = &shared->page;
 	if (watch_begin(&watch, (uid_t)-1) < 0 || watch_place(&watch, w->later, true) < 0)
 		return 4;
-	(void)watch_is_settled(&watch);
+	(void)watch_note_mounts(&watch);
 	if (watch_open(&watch, w->later, &fd) != -ENOENT || watch_ready(&watch, true) < 0)
 		return 5;
 	watch.blind |= (how & BLIND) != 0;
-	(void)watch_is_settled(&watch);
+	(void)watch_note_mounts(&watch);
 	if (how & CHANGED && mkdir(w->later, 0755) < 0)
 		return 6;
 	if (serve_prepare(&epoll) < 0)

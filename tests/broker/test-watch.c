@@ -88,11 +88,11 @@ begin(const char *const *places)
 			*end = '\0';
 		HOLDS(watch_place(&watch, directories[i], recursive) == 0);
 	}
-	(void)watch_is_settled(&watch);
+	(void)watch_note_mounts(&watch);
 	for (size_t i = 0; places[i]; i++)
 		if (watch_open(&watch, directories[i], &fd) == 0)
 			HOLDS(close(fd) == 0);
-	HOLDS(watch_is_settled(&watch));
+	HOLDS(watch_note_mounts(&watch));
 	HOLDS(watch_ready(&watch, true) == 0);
 	HOLDS(!watch_look(&watch));
 	return 0;
@@ -387,7 +387,7 @@ check_unsettled(void)
 {
 	HOLDS(watch_begin(&watch, (uid_t)-1) == 0);
 	HOLDS(watch_place(&watch, "/mnt", true) == 0);
-	HOLDS(!watch_is_settled(&watch) && watch_is_settled(&watch));
+	HOLDS(!watch_note_mounts(&watch) && watch_note_mounts(&watch));
 	HOLDS(watch_ready(&watch, false) == 0);
 	HOLDS(watch_look(&watch) && !watch_look(&watch));
 	return 0;
