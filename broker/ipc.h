@@ -46,7 +46,10 @@ enum ipc_descriptor {
 	IPC_IMAGE = 8, /* not before the first load */
 };
 
-/* The same for fdbroker-compile: memfds that it writes to and never maps. */
+/*
+ * The same for fdbroker-compile: memfds that it writes to and never maps. The second is its standard
+ * error, too, from when it gives up its privileges; the log process makes lines of it.
+ */
 enum {
 	IPC_COMPILE_IMAGE = 3,
 	IPC_COMPILE_MESSAGES = 4,
