@@ -176,6 +176,9 @@ struct reply {
 void raw_receive(int socket, int flags, struct reply *reply);
 void reply_drop(struct reply *reply);
 
+/* The next answer to raw_greatest_request(): all that it asked for, or a refusal of the whole. Its status. */
+int raw_take_all(int socket);
+
 /* The next thing on this connection is its end. */
 void assert_ended(int socket);
 

@@ -165,6 +165,21 @@ reply_drop(struct reply *reply)
 	reply->n_fds = 0;
 }
 
+int
+raw_take_all(int socket)
+{
+	struct reply reply;
+	int status;
+
+	raw_receive(socket, 0, &reply);
+	assert_true(reply.size >= (ssize_t)sizeof(reply.head));
+	status = reply.head.status;
+	assert_int_equal(reply.n_fds, status == 0 ? WIRE_ITEMS_MAX : 0);
+	assert_int_equal(reply.head.items, reply.n_fds);
+	reply_drop(&reply);
+	return status;
+}
+
 void
 assert_ended(int socket)
 {

@@ -1,16 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Mounts of other users, made so that a worker misreads the list of mounts. In a mount namespace of its own.
-if [ "${MOUNTS_INSIDE:-}" != yes ] && [ "$(id -u)" = 0 ]; then
-	exec env MOUNTS_INSIDE=yes unshare -m --propagation private "$0" "$@"
-fi
-if [ "$(id -u)" = 0 ]; then
-	mount -t tmpfs -o mode=755 tests /mnt || exit 1
-	export TMPDIR=/mnt
-fi
+. "$(dirname "$0")/../mounts.sh"
 . "$(dirname "$0")/../lib.sh"
 needs_root
-mount --make-rshared /
 
 D=$T/d O=$T/own
 READ=16384 # what a worker reads of that list at a time

@@ -29,22 +29,6 @@ lower_limit(void *context)
 	return setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* The next answer: all that was asked for, or a refusal of the whole. Returns its status. */
-static int
-take_answer(int socket)
-{
-	struct reply reply;
-	int status;
-
-	raw_receive(socket, 0, &reply);
-	assert_true(reply.size >= (ssize_t)sizeof(reply.head));
-	status = reply.head.status;
-	assert_int_equal(reply.n_fds, status == 0 ? WIRE_ITEMS_MAX : 0);
-	assert_int_equal(reply.head.items, reply.n_fds);
-	reply_drop(&reply);
-	return status;
-}
-
 /* Fill all connections with unread answers. Returns how many of these were refused. */
 static size_t
 overflow(void)
@@ -63,7 +47,7 @@ overflow(void)
 	}
 	for (size_t i = 0; i < CONNECTIONS; i++)
 		for (size_t n = 0; n < BATCHES; n++) {
-			status[i][n] = take_answer(sockets[i]);
+			status[i][n] = raw_take_all(sockets[i]);
 			assert_true(status[i][n] == 0 || status[i][n] == EBUSY);
 			refused += status[i][n] != 0;
 		}

@@ -211,21 +211,6 @@ send_as(int socket, uid_t uid, const void *bytes, size_t size)
 	return raw_send(socket, &(struct raw){.bytes = bytes, .size = size, .credentials = &self});
 }
 
-/* All that was asked for, or a refusal of the whole: its status. */
-static int
-take_answer(int socket)
-{
-	struct reply reply;
-	int status;
-
-	raw_receive(socket, 0, &reply);
-	assert_true(reply.size >= (ssize_t)sizeof(reply.head));
-	status = reply.head.status;
-	assert_int_equal(reply.n_fds, status == 0 ? WIRE_ITEMS_MAX : 0);
-	reply_drop(&reply);
-	return status;
-}
-
 /* A leaves answers unread until its worker can send no more. What does B get? */
 static int
 ask_beside_one_that_does_not_read(void)
@@ -244,11 +229,11 @@ ask_beside_one_that_does_not_read(void)
 	}
 	other = connect_as(&broker, &b);
 	assert_int_equal(send_as(other, B, batch, size), 0);
-	status = take_answer(other);
+	status = raw_take_all(other);
 	close(other);
 	for (size_t i = 0; i < CONNECTIONS; i++) {
 		for (size_t n = 0; n < BATCHES; n++)
-			refused += take_answer(sockets[i]) == EBUSY;
+			refused += raw_take_all(sockets[i]) == EBUSY;
 		close(sockets[i]);
 	}
 	printf("# %zu of %d answers to one were refused, to another: %d\n", refused,

@@ -2,18 +2,9 @@
 # SPDX-License-Identifier: MIT
 # Trees that change under a worker: directories that come, go and are replaced, file systems that are
 # mounted and unmounted; and who does so all the time. In a mount namespace of its own.
-if [ "${STALE_INSIDE:-}" != yes ] && [ "$(id -u)" = 0 ]; then
-	exec env STALE_INSIDE=yes unshare -m --propagation private "$0" "$@"
-fi
-# Where nobody else makes files.
-if [ "$(id -u)" = 0 ]; then
-	mount -t tmpfs -o mode=755 tests /mnt || exit 1
-	export TMPDIR=/mnt
-fi
+. "$(dirname "$0")/../mounts.sh"
 . "$(dirname "$0")/../lib.sh"
 needs_root
-# As on an ordinary system, where what is mounted propagates; and not out of here.
-mount --make-rshared /
 
 D=$T/d
 U=61099 # who takes all that inotify has for a user, and is in no other test
