@@ -346,15 +346,18 @@ is_idle(const struct loop *loop)
 static int
 time_left(const struct loop *loop)
 {
-	int64_t now = now_ms(), left = INT64_MAX;
+	int64_t now, left = INT64_MAX;
 
+	if (loop->n_waiting == 0 && !is_idle(loop) && loop->look_at == 0)
+		return -1;
+	now = now_ms();
 	if (loop->n_waiting > 0)
 		left = loop->credit_ms;
 	else if (is_idle(loop))
 		left = loop->idle_since + SERVE_IDLE_MS - now;
 	if (loop->look_at != 0 && loop->look_at - now < left)
 		left = loop->look_at - now;
-	return left == INT64_MAX ? -1 : left < 0 ? 0 : (int)left;
+	return left < 0 ? 0 : (int)left;
 }
 
 static void

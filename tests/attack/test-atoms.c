@@ -105,7 +105,7 @@ test_who_shares_a_worker(void **state)
 {
 	const uid_t uid = B;
 	struct worker_seen before[8], after[8];
-	size_t others, n = 0;
+	size_t others, twice = 0, n = 0;
 
 	(void)state;
 	if (needs_root())
@@ -125,8 +125,11 @@ test_who_shares_a_worker(void **state)
 	for (size_t i = 0; i < n; i++) {
 		for (size_t j = 0; j < i; j++)
 			assert_int_not_equal(before[i].pid, before[j].pid);
-		assert_int_equal(before[i].connections, i >= 2 ? 2 : 4);
+		/* In what order is the table's matter: places become free as workers of before end. */
+		assert_true(before[i].connections == 2 || before[i].connections == 4);
+		twice += before[i].connections == 4;
 	}
+	assert_int_equal(twice, 2);
 	/* Another uid, of the very same groups. */
 	assert_workers((struct ids){C, uid, 1, {G}}, "group", 1);
 	assert_workers((struct ids){A, uid, 1, {G}}, "group", 1);
