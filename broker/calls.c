@@ -8,6 +8,7 @@
 #include <asm/termbits.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
@@ -127,9 +128,14 @@ enter(enum filter_answer answer, const struct filter_rule *more, size_t n)
 int
 calls_enter_broker(void)
 {
+	int r;
+
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	return enter(FILTER_ENOSYS, broker, N(broker));
+	r = enter(FILTER_ENOSYS, broker, N(broker));
+	/* Making it took more memory than the broker needs from then on. */
+	(void)malloc_trim(0);
+	return r;
 }
 
 int
