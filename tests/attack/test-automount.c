@@ -217,10 +217,13 @@ look_into(void *context)
 static void
 test_a_daemon_that_does_not_answer(void **state)
 {
+	const double end = seconds_now() + WAIT_SECONDS;
 	pid_t worker;
 
 	(void)state;
 	assert_int_equal(open_as(B, silent, "file", SOON_MS), 255);
+	while (atomic_load(asked) < 2 && seconds_now() < end)
+		sleep_ms(1);
 	assert_int_equal(atomic_load(asked), 2);
 	/* There it is in its first phase, root still, and not dumpable: no more so than later. */
 	worker = worker_of(&broker, B);
