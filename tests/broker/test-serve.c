@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -27,11 +29,13 @@ enum {
 	LOWEST = 20,   /* descriptors of the test itself */
 	QUIET_MS = 40, /* in which nothing comes */
 	FEW = 20,      /* questions for the time, by a loop that waits */
+	SIGNALS = 4,   /* sent to it, one a millisecond */
 	NOTHING = -1,
 };
 
 static struct shared {
 	struct ipc_page page;
+	struct timespec began; /* its clock stands still: how slow the machine is changes nothing */
 	_Atomic int64_t forward; /* milliseconds, of the worker's clock */
 	_Atomic unsigned asked;  /* how often it asked for the time */
 } * shared;
@@ -44,8 +48,8 @@ clock_gettime(clockid_t clock, struct timespec *ret)
 	int r = (int)syscall(SYS_clock_gettime, clock, ret);
 
 	if (shared && clock == CLOCK_MONOTONIC) {
-		ret->tv_sec += shared->forward / 1000;
-		ret->tv_nsec += shared->forward % 1000 * 1000000;
+		ret->tv_sec = shared->began.tv_sec + shared->forward / 1000;
+		ret->tv_nsec = shared->forward % 1000 * 1000000;
 		shared->asked++;
 	}
 	return r;
@@ -103,6 +107,7 @@ begin(struct worker *w, enum how how)
 	int pairs[4][2], ends[4];
 
 	memset(shared, 0, sizeof(*shared));
+	assert_return_code(syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &shared->began), errno);
 	make_directory(w->directory);
 	snprintf(w->later, sizeof(w->later), "%s/later", w->directory);
 	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pairs[0]), errno);
@@ -173,12 +178,18 @@ ask(int client)
 	assert_true(recv(client, bytes, sizeof(bytes), 0) > 0);
 }
 
-/* The worker's clock goes on by that much, and it asks again how long to wait. */
+/*
+ * The worker's clock goes on by that much, and it asks again how long to wait, if it has a reason to: a
+ * signal that comes before it waits changes nothing, so more than one is sent.
+ */
 static void
 put_forward(struct worker *w, int64_t ms)
 {
 	shared->forward += ms;
-	assert_return_code(kill(w->pid, SIGALRM), errno);
+	for (int i = 0; i < SIGNALS; i++) {
+		assert_return_code(kill(w->pid, SIGALRM), errno);
+		sleep_ms(1);
+	}
 }
 
 /* What it says next, NOTHING after so many milliseconds. */
@@ -326,7 +337,7 @@ test_look(void **state)
 		assert_int_equal(rmdir(w.later), 0);
 		assert_int_equal(note_within(&w, QUIET_MS), NOTHING);
 		/* But for its being told of the time, had that not been done yet. */
-		assert_in_range(shared->asked - asked, 0, 2);
+		assert_in_range(shared->asked - asked, 0, SIGNALS);
 	}
 	end(&w);
 
@@ -334,8 +345,8 @@ test_look(void **state)
 	settle(&w);
 	put_forward(&w, 2 * WATCH_MS);
 	make(&w, "later");
-	/* By the real clock: less than a second. */
-	assert_int_equal(note_within(&w, WATCH_MS / 2), IPC_NOTE_REPLACE);
+	/* At once: its clock stands still. */
+	assert_says(&w, IPC_NOTE_REPLACE);
 	end(&w);
 }
 
@@ -384,6 +395,9 @@ main(void)
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		      0);
 	if (shared == MAP_FAILED)
+		return 1;
+	/* What the neighbours mount is none of its business. Who may not unshare has none who mount. */
+	if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return 1;
 	return cmocka_run_group_tests_name("broker/serve", tests, NULL, NULL);
 }
