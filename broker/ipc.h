@@ -198,6 +198,7 @@ enum {
 enum {
 	IPC_RECORD_MAX = 4096, /* PIPE_BUF: written whole or not at all, pipe(7) */
 	IPC_RULE_MAX = 256,
+	IPC_BECAUSE_MAX = 1020,
 };
 
 enum ipc_outcome {
@@ -206,18 +207,36 @@ enum ipc_outcome {
 	IPC_GRANTED,
 };
 
+/* Of a rule, when it does not hold. */
+enum ipc_condition {
+	IPC_CONDITION_NONE = 0,
+	IPC_CONDITION_TYPE,
+	IPC_CONDITION_OWNER,
+	IPC_CONDITION_STRICT,
+	IPC_CONDITION_PRIVILEGES, /* of every rule: no set-id file is given for writing */
+	IPC_CONDITIONS_N,
+};
+
 /*
- * One decision. Followed by the rule's file:line and the path, cut to fit; neither ends with a NUL.
+ * One decision. Followed by the rule's file:line, why it is so, the path, and what was asked if a link
+ * led from there to the path; these are cut to fit, and none ends with a NUL.
  */
 struct ipc_record {
 	uint16_t length;      /* of the whole record */
 	uint16_t rule_length; /* 0: no rule */
+	uint16_t because_length;
 	uint16_t path_length; /* bytes that follow */
-	uint16_t path_cut;    /* not 0: the path was longer */
+	uint16_t asked_length;
+	uint16_t path_cut;         /* not 0: there was more of the path, or of what was asked */
+	uint16_t condition;        /* enum ipc_condition */
+	uint16_t directory_length; /* bytes of the path: a directory is why; 0: the object is */
 	uint64_t connection;
 	uint32_t outcome; /* enum ipc_outcome */
 	uint32_t error;   /* 0, or the errno value that the client got */
 	uint32_t flags;   /* as asked */
 	uint32_t verbs;
-	uint32_t lost; /* records that found the pipe full since the last one */
+	uint32_t lost;  /* records that found the pipe full since the last one */
+	uint32_t mode;  /* with a condition: st_mode of what is why, */
+	uint32_t owner; /* and its user */
+	uint32_t reserved;
 };

@@ -14,24 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "channel.h"
-#include "wire.h"
-
-/*
- * Milliseconds left, rounded up, so that a wait never ends just before the deadline; 0 when it
- * passed.
- */
-static int
-milliseconds_left(const struct timespec *deadline)
-{
-	struct timespec now;
-	int64_t ns;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	ns = (int64_t)(deadline->tv_sec - now.tv_sec) * 1000000000 +
-	     (deadline->tv_nsec - now.tv_nsec);
-	return ns <= 0 ? 0 : (int)((ns + 999999) / 1000000);
-}
+#include "question.h"
 
 static unsigned forks;
 
@@ -83,7 +66,7 @@ server_is_trusted(int fd, const struct where *where)
 static int
 limit_waits(int fd, const struct timespec *deadline)
 {
-	int left = milliseconds_left(deadline);
+	int left = deadline_left(deadline);
 	const struct timeval wait = {.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000 + 1};
 
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) < 0 ||
@@ -103,7 +86,7 @@ connect_socket(int fd, const struct sockaddr_un *address, const struct timespec 
 			return r;
 		r = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno
 											: 0;
-	} while (r == -EINTR && milliseconds_left(deadline) > 0);
+	} while (r == -EINTR && deadline_left(deadline) > 0);
 	return r == -EAGAIN || r == -EINTR ? -ETIMEDOUT : r;
 }
 
@@ -150,186 +133,6 @@ is_ours(const struct connection *connection)
 	       connection->uid == geteuid() && connection->gid == getegid();
 }
 
-enum outcome {
-	OUTCOME_FAILED,       /* with a negative errno value */
-	OUTCOME_DONE,         /* with a descriptor, or a page */
-	OUTCOME_NOT_EXECUTED, /* the worker is being replaced: nothing was done */
-	OUTCOME_UNKNOWN,      /* the connection ended without an answer */
-};
-
-/* What the open itself said, as it is; nothing that is no errno value. */
-static int
-result_error(uint32_t error)
-{
-	return error < 4096 ? -(int)error : -EPROTO;
-}
-
-/*
- * A refusal of the whole request. That we were not understood is one thing to a program, however it
- * came about.
- */
-static int
-status_error(uint16_t status)
-{
-	return status == EACCES || status == EBUSY ? -(int)status : -EPROTO;
-}
-
-/* What is asked, and what came of it. */
-struct question {
-	/* A file; */
-	const char *path;
-	size_t length;
-	int flags;
-	mode_t mode;
-	int fd;
-	/* or without a path: a page of who we are. */
-	uint32_t from, next;
-	size_t text_length;
-	char text[WIRE_TEXT_MAX];
-};
-
-/* A message of the server, and what came with it. */
-struct answer {
-	size_t size;
-	int fd;
-	struct channel_extra extra;
-	char message[WIRE_REPLY_MAX];
-};
-
-/* OUTCOME_DONE: it is there. */
-static enum outcome
-receive_answer(const struct connection *connection, const struct timespec *deadline,
-	       struct answer *answer, int *ret_error)
-{
-	int flags = 0;
-	ssize_t n;
-
-	/*
-	 * One call in the usual case. A signal, or a limit set earlier, ends it before its time:
-	 * wait for the rest.
-	 */
-	for (;;) {
-		struct pollfd wait = {.fd = connection->fd, .events = POLLIN};
-		int left;
-
-		n = channel_receive(connection->fd, answer->message, sizeof(answer->message),
-				    &answer->fd, 1, false, flags, &answer->extra);
-		if (n != -EINTR && n != -EAGAIN)
-			break;
-		left = milliseconds_left(deadline);
-		if (left == 0) {
-			*ret_error = -ETIMEDOUT;
-			return OUTCOME_FAILED;
-		}
-		(void)poll(&wait, 1, left);
-		flags = MSG_DONTWAIT;
-	}
-	/*
-	 * A server that went away says ECONNRESET first when it left a request of ours unread; then
-	 * 0.
-	 */
-	if (n == -ECONNRESET || n == -EPIPE || (n == 0 && answer->extra.n_fds == 0))
-		return OUTCOME_UNKNOWN;
-	if (n < 0) {
-		*ret_error = n == -EMSGSIZE ? -EPROTO : (int)n;
-		return OUTCOME_FAILED;
-	}
-	answer->size = (size_t)n;
-	return OUTCOME_DONE;
-}
-
-/* Exactly one descriptor with a grant, none with anything else. */
-static enum outcome
-read_grant(const struct answer *answer, uint32_t id, struct question *question, int *ret_error)
-{
-	const struct channel_extra *extra = &answer->extra;
-	uint16_t status = 0;
-	uint32_t error = 0;
-
-	*ret_error = -EPROTO;
-	if (wire_decode_reply(answer->message, answer->size, id, 1, &status, &error) < 0)
-		return OUTCOME_FAILED;
-	if (status == WIRE_STATUS_RETRY && extra->n_fds == 0)
-		return OUTCOME_NOT_EXECUTED;
-	if (status == 0 && error == 0) {
-		if (extra->n_fds == 1 && !extra->truncated) {
-			question->fd = answer->fd;
-			return OUTCOME_DONE;
-		}
-		/* The kernel had a descriptor for us and no place to put it: our own limit. */
-		if (extra->n_fds == 0 && extra->truncated)
-			*ret_error = -EMFILE;
-		return OUTCOME_FAILED;
-	}
-	if (extra->n_fds == 0 && !extra->truncated)
-		*ret_error = status == 0 ? result_error(error) : status_error(status);
-	return OUTCOME_FAILED;
-}
-
-static enum outcome
-read_page(const struct answer *answer, uint32_t id, struct question *question, int *ret_error)
-{
-	const char *text = NULL;
-	uint16_t status = 0;
-
-	*ret_error = -EPROTO;
-	if (answer->extra.n_fds > 0 || answer->extra.truncated ||
-	    wire_decode_page(answer->message, answer->size, id, &status, &question->next, &text,
-			     &question->text_length) < 0)
-		return OUTCOME_FAILED;
-	if (status == WIRE_STATUS_RETRY)
-		return OUTCOME_NOT_EXECUTED;
-	if (status != 0) {
-		*ret_error = status_error(status);
-		return OUTCOME_FAILED;
-	}
-	memcpy(question->text, text, question->text_length);
-	return OUTCOME_DONE;
-}
-
-static enum outcome
-ask(struct connection *connection, struct question *question, const struct timespec *deadline,
-    int *ret_error)
-{
-	/*
-	 * Without this the kernel would attach the real ids, which are not those of the connection.
-	 */
-	struct ucred self = {
-		.pid = connection->pid, .uid = connection->uid, .gid = connection->gid};
-	char head[WIRE_REQUEST_HEAD];
-	struct iovec iov[2] = {
-		{.iov_base = head, .iov_len = sizeof(head)},
-		{.iov_base = (char *)question->path, .iov_len = question->length},
-	};
-	uint32_t id = connection->next_id++;
-	struct answer answer;
-	enum outcome outcome;
-	int r;
-
-	if (question->path)
-		wire_encode_open(head, id, (uint32_t)question->flags, question->mode,
-				 (uint32_t)question->length);
-	else
-		wire_encode_whoami(head, id, question->from);
-	r = channel_send(connection->fd, iov, question->path ? 2 : 1, NULL, 0, &self, 0);
-	if (r == -EPIPE || r == -ECONNRESET)
-		return OUTCOME_NOT_EXECUTED;
-	if (r < 0) {
-		/* EINVAL: who has no id in its own user namespace cannot say who it is. */
-		*ret_error = r == -EAGAIN ? -ETIMEDOUT : r == -EINVAL ? -ENOTCONN : r;
-		return OUTCOME_FAILED;
-	}
-	answer.extra.n_fds = 0;
-	outcome = receive_answer(connection, deadline, &answer, ret_error);
-	if (outcome != OUTCOME_DONE)
-		return outcome;
-	outcome = question->path ? read_grant(&answer, id, question, ret_error)
-				 : read_page(&answer, id, question, ret_error);
-	if (outcome != OUTCOME_DONE && answer.extra.n_fds > 0)
-		close(answer.fd);
-	return outcome;
-}
-
 /* Wait a little, differently in each client, so that all of them do not come back at once. */
 static void
 back_off(unsigned attempt)
@@ -347,9 +150,11 @@ static int
 exchange(struct connection *connection, const struct where *where, struct question *question,
 	 const struct timespec *deadline)
 {
-	bool once = question->path && (question->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+	bool once = question->operation == WIRE_OPEN &&
+		    (question->file.flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
 	int error = -EPROTO, r;
 
+	connection->reason[0] = '\0';
 	for (unsigned attempt = 0;; attempt++) {
 		if (!is_ours(connection)) {
 			connection_close(connection);
@@ -357,7 +162,7 @@ exchange(struct connection *connection, const struct where *where, struct questi
 			if (r < 0)
 				return r;
 		}
-		switch (ask(connection, question, deadline, &error)) {
+		switch (question_ask(connection, question, deadline, &error)) {
 		case OUTCOME_DONE:
 			return 0;
 		case OUTCOME_FAILED:
@@ -382,10 +187,23 @@ exchange(struct connection *connection, const struct where *where, struct questi
 			break;
 		}
 		connection_close(connection);
-		if (milliseconds_left(deadline) == 0)
+		if (deadline_left(deadline) == 0)
 			return -ETIMEDOUT;
 		back_off(attempt);
 	}
+}
+
+static int
+exchange_path(struct connection *connection, const struct where *where, struct question *question,
+	      const char *path, const struct timespec *deadline)
+{
+	question->file.path = path;
+	question->file.path_length = (uint32_t)strnlen(path, WIRE_PATH_MAX + 1);
+	if (question->file.path_length == 0 || question->file.path_length > WIRE_PATH_MAX) {
+		connection->reason[0] = '\0';
+		return -EINVAL;
+	}
+	return exchange(connection, where, question, deadline);
 }
 
 int
@@ -393,18 +211,54 @@ connection_open(struct connection *connection, const struct where *where, const 
 		int flags, mode_t mode, const struct timespec *deadline, int *ret_fd)
 {
 	struct question question = {
-		.path = path,
-		.length = strnlen(path, WIRE_PATH_MAX + 1),
-		.flags = flags,
-		.mode = mode,
+		.operation = WIRE_OPEN,
+		.file = {.flags = (uint32_t)flags, .mode = mode},
 	};
 	int r;
 
-	if (question.length == 0 || question.length > WIRE_PATH_MAX)
-		return -EINVAL;
-	r = exchange(connection, where, &question, deadline);
+	for (unsigned attempt = 0;; attempt++) {
+		r = exchange_path(connection, where, &question, path, deadline);
+		/* open(2) would wait until the owner has given up its lease. */
+		if (r != -EAGAIN || flags & O_NONBLOCK)
+			break;
+		if (deadline_left(deadline) == 0)
+			return -ETIMEDOUT;
+		back_off(attempt);
+	}
 	if (r == 0)
 		*ret_fd = question.fd;
+	return r;
+}
+
+int
+connection_stat(struct connection *connection, const struct where *where, const char *path,
+		int flags, const struct timespec *deadline, struct statx *ret_status)
+{
+	struct question question = {
+		.operation = WIRE_STAT,
+		.file = {.flags = (uint32_t)flags},
+		.status = ret_status,
+	};
+
+	return exchange_path(connection, where, &question, path, deadline);
+}
+
+int
+connection_list(struct connection *connection, const struct where *where, const char *path,
+		uint64_t from, const struct timespec *deadline, char *entries, size_t *ret_length,
+		uint64_t *ret_next)
+{
+	struct question question = {
+		.operation = WIRE_LIST,
+		.file = {.from = from},
+		.text = entries,
+	};
+	int r = exchange_path(connection, where, &question, path, deadline);
+
+	if (r == 0) {
+		*ret_length = question.text_length;
+		*ret_next = question.next;
+	}
 	return r;
 }
 
@@ -412,7 +266,8 @@ int
 connection_whoami(struct connection *connection, const struct where *where,
 		  const struct timespec *deadline, char *text, size_t size, size_t *ret_length)
 {
-	struct question question = {};
+	char page[WIRE_TEXT_MAX];
+	struct question question = {.operation = WIRE_WHOAMI, .text = page};
 	unsigned made = 0;
 	size_t length = 0;
 	int r;
@@ -420,7 +275,7 @@ connection_whoami(struct connection *connection, const struct where *where,
 	/* More than the largest policy has. */
 	for (unsigned pages = 0; pages < CONNECTION_PAGES_MAX; pages++) {
 		/* The time is for all pages: a server may have one ready just before it is over. */
-		if (pages > 0 && milliseconds_left(deadline) == 0) {
+		if (pages > 0 && deadline_left(deadline) == 0) {
 			connection_close(connection);
 			return -ETIMEDOUT;
 		}
@@ -429,22 +284,22 @@ connection_whoami(struct connection *connection, const struct where *where,
 		r = exchange(connection, where, &question, deadline);
 		if (r < 0)
 			return r;
-		if (question.from != 0 && connection->made != made) {
+		if (question.file.from != 0 && connection->made != made) {
 			/* Another worker, which may have another policy: from the beginning. */
-			question.from = 0;
+			question.file.from = 0;
 			length = 0;
 			continue;
 		}
 		made = connection->made;
 		if (question.text_length > size - length)
 			break;
-		memcpy(text + length, question.text, question.text_length);
+		memcpy(text + length, page, question.text_length);
 		length += question.text_length;
 		if (question.next == 0) {
 			*ret_length = length;
 			return 0;
 		}
-		question.from = question.next;
+		question.file.from = question.next;
 	}
 	connection_close(connection);
 	return -EPROTO;

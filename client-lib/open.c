@@ -10,6 +10,7 @@
 
 #include "connection.h"
 #include "fdbroker.h"
+#include "wire.h"
 
 /*
  * One connection a thread: no lock, no answer that another thread waits for. The key exists only
@@ -71,6 +72,15 @@ where_find(struct where *ret_where)
 	ret_where->has_uid = uid && where_parse_uid(uid, &ret_where->uid);
 }
 
+/* Whom to ask, and until when. */
+static void
+begin(struct where *ret_where, struct timespec *ret_deadline)
+{
+	where_find(ret_where);
+	clock_gettime(CLOCK_MONOTONIC, ret_deadline);
+	ret_deadline->tv_sec += BROKER_TIMEOUT_DEFAULT / 1000;
+}
+
 int
 broker_open(const char *path, int flags, ...)
 {
@@ -86,10 +96,69 @@ broker_open(const char *path, int flags, ...)
 		mode = va_arg(arguments, mode_t);
 		va_end(arguments);
 	}
-	where_find(&where);
-	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_sec += BROKER_TIMEOUT_DEFAULT / 1000;
+	begin(&where, &deadline);
 	r = connection_open(own_connection(), &where, path, flags, mode, &deadline, &fd);
 	errno = r < 0 ? -r : saved;
 	return r < 0 ? -1 : fd;
+}
+
+int
+broker_stat(const char *path, int flags, struct statx *ret_status)
+{
+	int saved = errno, r;
+	struct timespec deadline;
+	struct where where;
+
+	begin(&where, &deadline);
+	r = connection_stat(own_connection(), &where, path, flags, &deadline, ret_status);
+	errno = r < 0 ? -r : saved;
+	return r < 0 ? -1 : 0;
+}
+
+/* Each entry of a page. Not 0: what fn returned. */
+static int
+each_entry(const char *entries, size_t length, broker_list_fn *fn, void *context)
+{
+	char name[WIRE_NAME_MAX + 1];
+	const char *bytes;
+	unsigned char type;
+	size_t n;
+	int r = 0;
+
+	while (r == 0 && wire_next_entry(&entries, &length, &type, &bytes, &n)) {
+		memcpy(name, bytes, n);
+		name[n] = '\0';
+		r = fn(context, name, type);
+	}
+	return r;
+}
+
+int
+broker_list(const char *path, broker_list_fn *fn, void *context)
+{
+	char entries[CONNECTION_LIST_MAX];
+	struct timespec deadline;
+	int saved = errno, r;
+	struct where where;
+	uint64_t next = 0;
+	size_t length;
+
+	do {
+		begin(&where, &deadline);
+		r = connection_list(own_connection(), &where, path, next, &deadline, entries,
+				    &length, &next);
+		if (r < 0) {
+			errno = -r;
+			return -1;
+		}
+		errno = saved;
+		r = each_entry(entries, length, fn, context);
+	} while (r == 0 && next != 0);
+	return r;
+}
+
+const char *
+broker_error_reason(void)
+{
+	return thread_connection.reason[0] ? thread_connection.reason : NULL;
 }

@@ -21,26 +21,30 @@ decode_files(const unsigned char *bytes, size_t size, const struct wire_header *
 {
 	/* At most 64 × 256 bytes, so this sum cannot wrap. */
 	size_t path = sizeof(*header) + (size_t)header->items * header->item_size;
+	size_t known = sizeof(struct wire_item);
 
-	if (path > size)
+	if (path > size || (header->operation == WIRE_LIST && header->items != 1))
 		return EPROTO;
+	if (header->operation == WIRE_LIST && header->item_size >= sizeof(struct wire_list_item))
+		known = sizeof(struct wire_list_item);
 	for (size_t i = 0; i < header->items; i++) {
 		const unsigned char *at = bytes + sizeof(*header) + i * header->item_size;
-		struct wire_item item;
+		struct wire_list_item list = {};
+		const struct wire_item *item = &list.item;
 
-		memcpy(&item, at, sizeof(item));
-		if (item.reserved != 0 ||
-		    !is_zero(at + sizeof(item), header->item_size - sizeof(item)))
+		memcpy(&list, at, known);
+		if (item->reserved != 0 || !is_zero(at + known, header->item_size - known))
 			return E2BIG;
-		if (item.path_length > size - path)
+		if (item->path_length > size - path)
 			return EPROTO;
 		files[i] = (struct wire_file){
-			.flags = item.flags,
-			.mode = item.mode,
+			.flags = item->flags,
+			.mode = item->mode,
 			.path = (const char *)bytes + path,
-			.path_length = item.path_length,
+			.path_length = item->path_length,
+			.from = list.from,
 		};
-		path += item.path_length;
+		path += item->path_length;
 	}
 	return path == size ? 0 : EPROTO;
 }
@@ -75,44 +79,50 @@ wire_decode_request(const void *message, size_t size, struct wire_request *ret_r
 		return EPROTONOSUPPORT;
 	if (header.length != size)
 		return EPROTO;
-	if (header.operation != WIRE_OPEN && header.operation != WIRE_WHOAMI)
+	if (header.operation < WIRE_OPEN || header.operation > WIRE_LIST)
 		return EOPNOTSUPP;
 	if (header.items == 0 || header.items > WIRE_ITEMS_MAX ||
 	    header.item_size < sizeof(struct wire_item) || header.item_size > WIRE_ITEM_SIZE_MAX)
 		return EPROTO;
-	r = header.operation == WIRE_OPEN
-		    ? decode_files(bytes, size, &header, ret_request->files)
-		    : decode_question(bytes, size, &header, &ret_request->from);
+	r = header.operation == WIRE_WHOAMI
+		    ? decode_question(bytes, size, &header, &ret_request->from)
+		    : decode_files(bytes, size, &header, ret_request->files);
 	if (r != 0)
 		return r;
 	ret_request->operation = header.operation;
-	ret_request->n = header.operation == WIRE_OPEN ? header.items : 0;
+	ret_request->n = header.operation == WIRE_WHOAMI ? 0 : header.items;
 	return 0;
 }
 
 size_t
-wire_encode_reply(void *buffer, uint32_t id, uint16_t status, const uint32_t *errors, size_t n)
+wire_encode_reply(void *buffer, uint32_t id, uint16_t status, const struct wire_outcome *outcomes,
+		  size_t n, size_t more_size)
 {
-	size_t length = sizeof(struct wire_reply) + n * sizeof(struct wire_result);
+	size_t item_size = sizeof(struct wire_result) + more_size;
 	struct wire_reply reply = {
-		.length = (uint32_t)length,
 		.version = WIRE_VERSION,
 		.status = status,
 		.id = id,
-		.item_size = sizeof(struct wire_result),
+		.item_size = (uint16_t)item_size,
 		.items = (uint16_t)n,
 	};
-	char *at = buffer;
+	char *bytes = buffer, *at = bytes + sizeof(reply), *text = at + n * item_size;
 
-	memcpy(at, &reply, sizeof(reply));
-	at += sizeof(reply);
-	for (size_t i = 0; i < n; i++) {
-		struct wire_result result = {.error = errors[i]};
+	for (size_t i = 0; i < n; i++, at += item_size) {
+		size_t room = (size_t)(bytes + WIRE_REPLY_MAX - text);
+		size_t length = outcomes[i].text_length <= room ? outcomes[i].text_length : 0;
+		struct wire_result result = {outcomes[i].error, (uint32_t)length};
 
 		memcpy(at, &result, sizeof(result));
-		at += sizeof(result);
+		if (more_size > 0)
+			memcpy(at + sizeof(result), outcomes[i].more, more_size);
+		if (length > 0)
+			memcpy(text, outcomes[i].text, length);
+		text += length;
 	}
-	return length;
+	reply.length = (uint32_t)(text - bytes);
+	memcpy(bytes, &reply, sizeof(reply));
+	return reply.length;
 }
 
 size_t
@@ -133,39 +143,45 @@ wire_encode_page(void *buffer, uint32_t id, uint32_t next, const char *text, siz
 }
 
 size_t
-wire_encode_open(void *buffer, uint32_t id, uint32_t flags, uint32_t mode, uint32_t path_length)
+wire_encode_request(void *buffer, uint32_t id, enum wire_operation operation,
+		    const struct wire_file *file)
 {
+	const struct wire_list_item list = {
+		.item = {.flags = file->flags,
+			 .mode = file->mode,
+			 .path_length = file->path_length},
+		.from = file->from,
+	};
+	size_t item_size = operation == WIRE_LIST ? sizeof(list) : sizeof(list.item);
 	struct wire_header header = {
-		.length = (uint32_t)WIRE_REQUEST_HEAD + path_length,
+		.length = (uint32_t)(sizeof(header) + item_size) + file->path_length,
 		.version = WIRE_VERSION,
-		.operation = WIRE_OPEN,
+		.operation = (uint16_t)operation,
 		.id = id,
-		.item_size = sizeof(struct wire_item),
+		.item_size = (uint16_t)item_size,
 		.items = 1,
 	};
-	struct wire_item item = {.flags = flags, .mode = mode, .path_length = path_length};
 
 	memcpy(buffer, &header, sizeof(header));
-	memcpy((char *)buffer + sizeof(header), &item, sizeof(item));
-	return WIRE_REQUEST_HEAD;
+	memcpy((char *)buffer + sizeof(header), &list, item_size);
+	return sizeof(header) + item_size;
 }
 
 size_t
 wire_encode_whoami(void *buffer, uint32_t id, uint32_t from)
 {
+	struct wire_question question = {.from = from};
 	struct wire_header header = {
-		.length = WIRE_REQUEST_HEAD,
+		.length = sizeof(header) + sizeof(question),
 		.version = WIRE_VERSION,
 		.operation = WIRE_WHOAMI,
 		.id = id,
 		.item_size = sizeof(struct wire_question),
 		.items = 1,
 	};
-	struct wire_question question = {.from = from};
-
 	memcpy(buffer, &header, sizeof(header));
 	memcpy((char *)buffer + sizeof(header), &question, sizeof(question));
-	return WIRE_REQUEST_HEAD;
+	return header.length;
 }
 
 /* What all replies to the request id have in common. */
@@ -181,10 +197,11 @@ is_reply(const void *message, size_t size, uint32_t id, struct wire_reply *ret_r
 
 int
 wire_decode_reply(const void *message, size_t size, uint32_t id, size_t n, uint16_t *ret_status,
-		  uint32_t *ret_errors)
+		  struct wire_outcome *ret_outcomes)
 {
-	const unsigned char *bytes = message;
+	const char *bytes = message;
 	struct wire_reply reply;
+	size_t text;
 
 	if (!is_reply(message, size, id, &reply))
 		return -EPROTO;
@@ -192,18 +209,57 @@ wire_decode_reply(const void *message, size_t size, uint32_t id, size_t n, uint1
 		*ret_status = reply.status;
 		return 0;
 	}
-	if (reply.items != n || reply.item_size < sizeof(struct wire_result) ||
-	    size != sizeof(reply) + (size_t)reply.items * reply.item_size)
+	text = sizeof(reply) + (size_t)reply.items * reply.item_size;
+	if (reply.items != n || reply.item_size < sizeof(struct wire_result) || text > size)
 		return -EPROTO;
 	for (size_t i = 0; i < n; i++) {
-		const unsigned char *at = bytes + sizeof(reply) + i * reply.item_size;
+		const char *at = bytes + sizeof(reply) + i * reply.item_size;
 		struct wire_result result;
 
 		memcpy(&result, at, sizeof(result));
-		ret_errors[i] = result.error;
+		if (result.text_length > size - text)
+			return -EPROTO;
+		ret_outcomes[i] = (struct wire_outcome){
+			.error = result.error,
+			.text = bytes + text,
+			.text_length = result.text_length,
+			.more = at + sizeof(result),
+			.more_size = reply.item_size - sizeof(result),
+		};
+		text += result.text_length;
 	}
+	if (text != size)
+		return -EPROTO;
 	*ret_status = 0;
 	return 0;
+}
+
+/* One component of a path. */
+static bool
+is_name(const char *name, size_t length)
+{
+	return length > 0 && !memchr(name, '/', length) && !memchr(name, '\0', length) &&
+	       !(length <= 2 && memcmp(name, "..", length) == 0);
+}
+
+bool
+wire_next_entry(const char **text, size_t *length, unsigned char *ret_type, const char **ret_name,
+		size_t *ret_name_length)
+{
+	struct wire_entry entry;
+	const char *name = *text + sizeof(entry);
+
+	if (*length < sizeof(entry))
+		return false;
+	memcpy(&entry, *text, sizeof(entry));
+	if (entry.length > *length - sizeof(entry) || !is_name(name, entry.length))
+		return false;
+	*ret_type = entry.type;
+	*ret_name = name;
+	*ret_name_length = entry.length;
+	*text = name + entry.length;
+	*length -= sizeof(entry) + entry.length;
+	return true;
 }
 
 /* Nothing, or printable ASCII up to the end of a line. */

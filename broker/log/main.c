@@ -28,7 +28,7 @@
 enum {
 	LAST_READS = 16,         /* of the pipe of one that has ended: as much as a pipe holds */
 	CONNECTIONS_MAX = 65536, /* remembered; of an older one only the worker's identity is */
-	LINE_MAX_BYTES = 4 * IPC_RECORD_MAX + 512,
+	LINE_MAX_BYTES = 8 * IPC_RECORD_MAX + 512, /* a directory is there twice, all escaped */
 };
 
 struct source {
@@ -119,10 +119,50 @@ peer_of(const struct source *source, uint64_t connection, uint64_t *ret_generati
 	return connections[slot].peer;
 }
 
-static void
-write_line(const struct source *source, const struct ipc_record *record, const char *rule,
-	   const char *path)
+static const char *const conditions[IPC_CONDITIONS_N] = {
+	[IPC_CONDITION_TYPE] = "type",
+	[IPC_CONDITION_OWNER] = "owner",
+	[IPC_CONDITION_STRICT] = "strictmodes",
+	[IPC_CONDITION_PRIVILEGES] = "set-id",
+};
+
+/* ' key="bytes"' */
+static size_t
+add_quoted(char *line, const char *key, const char *bytes, size_t n)
 {
+	size_t used = (size_t)sprintf(line, " %s=\"", key);
+
+	used += escape(line + used, bytes, n);
+	line[used++] = '"';
+	return used;
+}
+
+/* For what reason, which link led there. */
+static size_t
+add_reasons(char *line, const struct ipc_record *record, const char *because, const char *path,
+	    const char *asked)
+{
+	size_t used = 0;
+
+	if (record->condition != IPC_CONDITION_NONE) {
+		used += (size_t)sprintf(line, " condition=%s", conditions[record->condition]);
+		if (record->directory_length > 0)
+			used += add_quoted(line + used, "directory", path,
+					   record->directory_length);
+		used += (size_t)sprintf(line + used, " mode=0%o owner=%u", record->mode & 07777,
+					record->owner);
+	}
+	if (record->asked_length > 0)
+		used += add_quoted(line + used, "asked", asked, record->asked_length);
+	if (record->because_length > 0)
+		used += add_quoted(line + used, "because", because, record->because_length);
+	return used;
+}
+
+static void
+write_line(const struct source *source, const struct ipc_record *record, const char *rule)
+{
+	const char *because = rule + record->rule_length, *path = because + record->because_length;
 	uint64_t generation;
 	struct ucred peer = peer_of(source, record->connection, &generation);
 	char line[LINE_MAX_BYTES], verbs[40];
@@ -136,15 +176,17 @@ write_line(const struct source *source, const struct ipc_record *record, const c
 	used = (size_t)snprintf(
 		line, sizeof(line),
 		"fdbroker: %s uid=%u gid=%u pid=%d verbs=%s flags=0%o error=%s worker=%u "
-		"generation=%llu rule=\"",
+		"generation=%llu",
 		outcomes[record->outcome], peer.uid, peer.gid, peer.pid,
 		verbs_text(record->verbs, verbs), record->flags, error, source->worker,
 		(unsigned long long)generation);
-	used += escape(line + used, rule, record->rule_length ? record->rule_length : strlen(rule));
-	used += (size_t)snprintf(line + used, sizeof(line) - used, "\" path=\"");
-	used += escape(line + used, path, record->path_length);
-	used += (size_t)snprintf(line + used, sizeof(line) - used, "\"%s\n",
-				 record->path_cut ? " cut=yes" : "");
+	used += add_quoted(line + used, "rule", rule,
+			   record->rule_length ? record->rule_length : strlen(rule));
+	used += add_quoted(line + used, "path", path, record->path_length);
+	if (record->path_cut)
+		used += (size_t)sprintf(line + used, " cut=yes");
+	used += add_reasons(line + used, record, because, path, path + record->path_length);
+	line[used++] = '\n';
 	if (write(STDERR_FILENO, line, used) < 0)
 		return;
 }
@@ -154,20 +196,20 @@ static bool
 read_record(const struct source *source, const char *bytes, size_t size, size_t *ret_used)
 {
 	struct ipc_record record;
-	const char *rule;
 
 	if (size < sizeof(record))
 		return false;
 	memcpy(&record, bytes, sizeof(record));
 	if (record.length > size || record.length > IPC_RECORD_MAX ||
-	    record.rule_length > IPC_RULE_MAX ||
-	    record.length != sizeof(record) + record.rule_length + record.path_length)
+	    record.rule_length > IPC_RULE_MAX || record.because_length > IPC_BECAUSE_MAX ||
+	    record.length != sizeof(record) + record.rule_length + record.because_length +
+				     record.path_length + record.asked_length)
 		return false;
-	if (record.outcome > IPC_GRANTED ||
+	if (record.outcome > IPC_GRANTED || record.condition >= IPC_CONDITIONS_N ||
+	    record.directory_length > record.path_length ||
 	    (record.error != 0 && !strerrorname_np((int)record.error)))
 		return false;
-	rule = bytes + sizeof(record);
-	write_line(source, &record, rule, rule + record.rule_length);
+	write_line(source, &record, bytes + sizeof(record));
 	*ret_used = record.length;
 	return true;
 }

@@ -50,7 +50,7 @@ hash(const struct audit_event *event)
 {
 	uint64_t v[4] = {key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d,
 			 key[0] ^ 0x6c7967656e657261, key[1] ^ 0x7465646279746573};
-	uint64_t word = (uint64_t)event->verbs << 32 | event->rule;
+	uint64_t word = ((uint64_t)event->error << 8 | event->verbs) << 32 | event->rule;
 
 	for (size_t i = 0;; i += 8) {
 		v[3] ^= word;
@@ -83,6 +83,20 @@ audit_seen(struct audit_seen *seen, const struct audit_event *event)
 	return false;
 }
 
+/* As much of it as there is room for. */
+static uint16_t
+add(char message[IPC_RECORD_MAX], size_t *length, const char *bytes, size_t n)
+{
+	size_t room = IPC_RECORD_MAX - *length;
+
+	if (n > room)
+		n = room;
+	if (n > 0)
+		memcpy(message + *length, bytes, n);
+	*length += n;
+	return (uint16_t)n;
+}
+
 void
 audit_write(const struct policy_image *image, const struct audit_event *event)
 {
@@ -94,8 +108,12 @@ audit_write(const struct policy_image *image, const struct audit_event *event)
 		.flags = event->flags,
 		.verbs = event->verbs,
 		.lost = lost,
+		.condition = (uint16_t)event->condition,
+		.directory_length = (uint16_t)event->object.length,
+		.mode = event->object.mode,
+		.owner = event->object.owner,
 	};
-	size_t length = sizeof(record), room;
+	size_t length = sizeof(record);
 	struct policy_rule rule;
 
 	if (image && event->rule != POLICY_NO_RULE) {
@@ -105,13 +123,15 @@ audit_write(const struct policy_image *image, const struct audit_event *event)
 		n = snprintf(message + length, IPC_RULE_MAX, "%s:%u", rule.file, rule.line);
 		if (n > 0)
 			record.rule_length = (uint16_t)(n < IPC_RULE_MAX ? n : IPC_RULE_MAX - 1);
+		length += record.rule_length;
+		if (rule.because)
+			record.because_length = add(message, &length, rule.because,
+						    strnlen(rule.because, IPC_BECAUSE_MAX));
 	}
-	length += record.rule_length;
-	room = sizeof(message) - length;
-	record.path_cut = event->path_length > room;
-	record.path_length = (uint16_t)(record.path_cut ? room : event->path_length);
-	memcpy(message + length, event->path, record.path_length);
-	length += record.path_length;
+	record.path_length = add(message, &length, event->path, event->path_length);
+	record.asked_length = add(message, &length, event->asked, event->asked_length);
+	record.path_cut = record.path_length != event->path_length ||
+			  record.asked_length != event->asked_length;
 	record.length = (uint16_t)length;
 	memcpy(message, &record, sizeof(record));
 	if (write(IPC_AUDIT, message, length) == (ssize_t)length)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "broker/ipc.h"
+#include "broker/worker/strict.h"
 #include "policy/policy.h"
 
 enum {
@@ -29,7 +30,13 @@ struct audit_event {
 	unsigned verbs;
 	const char *path;
 	size_t path_length;
+	const char *asked; /* what led to it by symbolic links */
+	size_t asked_length;
 	uint32_t rule; /* or POLICY_NO_RULE */
+	/* Of the rule that does not hold, */
+	enum ipc_condition condition;
+	/* and what it is about: a directory on the way, or without a length the object. */
+	struct strict_directory object;
 };
 
 /* Draw the key of the hashes: a client must not be able to hide one path behind another. */

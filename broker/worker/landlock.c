@@ -9,12 +9,16 @@ access_of(const struct reach *reach, bool is_file)
 	unsigned verbs = reach->verbs;
 	uint64_t access = 0;
 
+	/* Listed, and nothing beneath it opened. */
+	if (is_file && reach->is_directory)
+		return verbs & POLICY_LIST ? LANDLOCK_ACCESS_FS_READ_DIR : 0;
+
 	/* A descriptor takes along what its opener was not permitted, landlock(7). */
 	if (reach->types & (POLICY_TYPE_CHR | POLICY_TYPE_BLK))
 		access |= LANDLOCK_ACCESS_FS_IOCTL_DEV;
 	if (verbs & POLICY_READ)
 		access |= LANDLOCK_ACCESS_FS_READ_FILE;
-	if (verbs & (POLICY_WRITE | POLICY_CREATE))
+	if (verbs & POLICY_WRITE)
 		access |= LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_TRUNCATE;
 	if (is_file)
 		return access;

@@ -15,11 +15,10 @@ struct connection {
 	bool may_hold;      /* descriptors may have been sent to it */
 	uint32_t in_flight; /* descriptors that it may not have received yet */
 	int64_t unread_since;
-	bool waiting;   /* its request waits for credit */
-	uint64_t place; /* in the line of those that wait */
-	bool blocked;   /* the answer waits for room in the client's receive queue */
-	struct answer answer;
-	char unit[]; /* NUL-terminated */
+	bool waiting;           /* its request waits for credit */
+	uint64_t place;         /* in the line of those that wait */
+	struct answer *blocked; /* an answer that waits for room in the client's receive queue */
+	char unit[];            /* NUL-terminated */
 };
 
 struct loop {

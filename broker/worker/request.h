@@ -2,6 +2,7 @@
 /* A request, from its bytes to its answer. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -24,6 +25,7 @@ struct answer {
 	uint32_t id; /* of the request */
 	size_t length;
 	size_t n_fds;
+	bool is_once; /* a file was created with O_EXCL: asked for again, it would be there */
 	int fds[WIRE_ITEMS_MAX];
 	char message[WIRE_REPLY_MAX];
 };
@@ -41,7 +43,8 @@ struct client {
 
 enum request_outcome {
 	REQUEST_ANSWER = 0,
-	REQUEST_CLOSE,   /* not even a header: there is nobody to answer */
+	/* Not even a header; or it is not to be said that it may be asked for again. */
+	REQUEST_CLOSE,
 	REQUEST_REPLACE, /* there is an answer, and this worker is out of date */
 };
 
@@ -53,9 +56,15 @@ enum request_outcome request_execute(const struct server *server, struct client 
 				     const void *message, ssize_t size,
 				     const struct channel_extra *extra, struct answer *ret_answer);
 
-/* An answer that had to wait: what it gave is taken back when the policy has changed since. */
-void request_recheck(const struct server *server, const struct client *client,
+/*
+ * An answer that had to wait: what it gave is taken back when the policy has changed since. False: and
+ * the connection has to end, as the client cannot know what was done.
+ */
+bool request_recheck(const struct server *server, const struct client *client,
 		     struct answer *answer);
+
+/* Is the policy by which this client came here, and was given to us, still the one in force? */
+bool server_is_current(const struct server *server, const struct client *client);
 
 /* A whole request, or the answer to one, comes to nothing: put on record, and made the answer. */
 void request_not_given(const struct server *server, const struct client *client,

@@ -53,7 +53,9 @@ loop_end(struct loop *loop, struct connection *c)
 	loop->n_waiting -= c->waiting;
 	if (!loop->newest)
 		loop->idle_since = now_ms();
-	answer_drop(&c->answer);
+	if (c->blocked)
+		answer_drop(c->blocked);
+	free(c->blocked);
 	/*
 	 * The broker may still hold the same socket, and then closing ours does not end its events
 	 * (epoll(7)).
@@ -161,34 +163,46 @@ loop_watch(struct loop *loop, struct connection *c, uint32_t events)
 	(void)epoll_ctl(loop->epoll, EPOLL_CTL_MOD, c->client.fd, &event);
 }
 
+/* No more requests are read until this client reads. False: there is no memory for what waits. */
+static bool
+block(struct loop *loop, struct connection *c, struct answer *answer)
+{
+	size_t size = offsetof(struct answer, message) + answer->length;
+
+	if (c->blocked)
+		return true;
+	c->blocked = malloc(size);
+	if (!c->blocked)
+		return false;
+	memcpy(c->blocked, answer, size);
+	answer->n_fds = 0;
+	loop_watch(loop, c, EPOLLOUT);
+	return true;
+}
+
 /* Send the answer that is due. False: the connection is over. */
 static bool
-send_answer(struct loop *loop, struct connection *c)
+send_answer(struct loop *loop, struct connection *c, struct answer *answer)
 {
-	struct iovec iov = {.iov_base = c->answer.message, .iov_len = c->answer.length};
-	int r = channel_send(c->client.fd, &iov, 1, c->answer.fds, c->answer.n_fds, NULL,
-			     MSG_DONTWAIT);
+	struct iovec iov = {.iov_base = answer->message, .iov_len = answer->length};
+	int r = channel_send(c->client.fd, &iov, 1, answer->fds, answer->n_fds, NULL, MSG_DONTWAIT);
 
 	if (r == -ETOOMANYREFS) {
 		/* Too many descriptors of this worker's user are on their way already (unix(7)). */
-		request_not_given(loop->server, &c->client, &c->answer, EBUSY);
-		iov.iov_len = c->answer.length;
+		request_not_given(loop->server, &c->client, answer, EBUSY);
+		iov.iov_len = answer->length;
 		r = channel_send(c->client.fd, &iov, 1, NULL, 0, NULL, MSG_DONTWAIT);
 	}
-	if (r == -EAGAIN) {
-		/* No more requests are read until this client reads. */
-		if (!c->blocked)
-			loop_watch(loop, c, EPOLLOUT);
-		c->blocked = true;
+	if (r == -EAGAIN && block(loop, c, answer))
 		return true;
-	}
 	if (r == 0) {
-		c->in_flight += (uint32_t)c->answer.n_fds;
-		loop->in_flight += c->answer.n_fds;
+		c->in_flight += (uint32_t)answer->n_fds;
+		loop->in_flight += answer->n_fds;
 	}
-	answer_drop(&c->answer);
+	answer_drop(answer);
 	if (r == 0 && c->blocked) {
-		c->blocked = false;
+		free(c->blocked);
+		c->blocked = NULL;
 		loop_watch(loop, c, EPOLLIN);
 	}
 	return r == 0;
@@ -198,6 +212,7 @@ bool
 loop_serve(struct loop *loop, struct connection *c)
 {
 	static char message[WIRE_MESSAGE_MAX];
+	static struct answer answer;
 	struct channel_extra extra = {};
 	ssize_t n;
 
@@ -210,7 +225,7 @@ loop_serve(struct loop *loop, struct connection *c)
 	/* Nobody sends us descriptors for a good reason; we have had no room for them. */
 	if (n == 0 || (n < 0 && n != -EMSGSIZE) || extra.truncated)
 		return false;
-	switch (request_execute(loop->server, &c->client, message, n, &extra, &c->answer)) {
+	switch (request_execute(loop->server, &c->client, message, n, &extra, &answer)) {
 	case REQUEST_CLOSE:
 		return false;
 	case REQUEST_REPLACE:
@@ -222,7 +237,7 @@ loop_serve(struct loop *loop, struct connection *c)
 	/* Nobody tells this one when it is out of date. */
 	if (loop->server->watch->blind && now_ms() - loop->began > WATCH_BLIND_MS)
 		replace_me(loop);
-	return send_answer(loop, c);
+	return send_answer(loop, c, &answer);
 }
 
 /* Take a connection from the broker; at its end of file begin to finish. 1: there may be another. */
@@ -279,8 +294,9 @@ serve_event(struct loop *loop, const struct epoll_event *event)
 		goes_on = loop_serve(loop, c);
 	} else {
 		/* A right that was withdrawn while the answer waited is not given. */
-		request_recheck(loop->server, &c->client, &c->answer);
-		goes_on = !(event->events & (EPOLLERR | EPOLLHUP)) && send_answer(loop, c);
+		goes_on = request_recheck(loop->server, &c->client, c->blocked) &&
+			  !(event->events & (EPOLLERR | EPOLLHUP)) &&
+			  send_answer(loop, c, c->blocked);
 	}
 	if (!goes_on)
 		loop_end(loop, c);

@@ -16,8 +16,7 @@
 
 #include "broker/sys.h"
 
-#define RESOLVE_STRICT (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
-#define DEVICES        (POLICY_TYPE_CHR | POLICY_TYPE_BLK)
+#define DEVICES (POLICY_TYPE_CHR | POLICY_TYPE_BLK)
 
 enum {
 	OPEN_TRIES = 3, /* while others mount and unmount */
@@ -64,9 +63,9 @@ is_shortage(int r)
 
 /* A directory that cannot be had fails closed: no descriptor, and 0. */
 static int
-open_directory(struct watch *watch, const struct tree *tree, int *ret_directory)
+open_directory(struct watch *watch, struct tree *tree, int *ret_directory)
 {
-	int r = watch_open(watch, tree->directory, ret_directory);
+	int r = watch_open(watch, tree->directory, &tree->above, ret_directory);
 
 	if (r == -ELOOP) {
 		fputs("fdbroker-worker: there is a symbolic link in ", stderr);
@@ -165,30 +164,9 @@ add_reach(void *context, const struct policy_reach *reach)
 	return 0;
 }
 
-/* What is there, without opening it: a descriptor that is good for fstat(2), or a negative errno value. */
-static int
-hold(int directory, const char *path)
-{
-	struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_STRICT};
-
-	return sys_openat2(directory, path, &how);
-}
-
-static int
-look_at(int directory, const char *path, struct stat *ret_status)
-{
-	int fd = hold(directory, path), r;
-
-	if (fd < 0)
-		return fd;
-	r = fstat(fd, ret_status) < 0 ? -errno : 0;
-	close(fd);
-	return r;
-}
-
 /*
- * A rule that names one file: take hold of it, so that Landlock can be given that file and no
- * other.
+ * A rule that names one file or directory: take hold of it, so that Landlock can be given that and
+ * nothing beside it.
  */
 static void
 find_file(const struct tree *tree, struct reach *reach)
@@ -197,37 +175,30 @@ find_file(const struct tree *tree, struct reach *reach)
 
 	if (!reach->name || tree->roots[TREE_READ] < 0)
 		return;
-	reach->file = hold(tree->roots[TREE_READ], reach->name);
-	/* A rule on a directory would permit all beneath it, which this pattern does not match. */
-	if (reach->file < 0 || fstat(reach->file, &status) < 0 || S_ISDIR(status.st_mode)) {
-		if (reach->file >= 0)
-			close(reach->file);
+	reach->file = tree_hold(tree, reach->name);
+	if (reach->file < 0)
+		return;
+	if (fstat(reach->file, &status) < 0) {
+		close(reach->file);
 		reach->file = -1;
 		return;
 	}
+	reach->is_directory = S_ISDIR(status.st_mode);
 	reach->device = status.st_dev;
 	reach->inode = status.st_ino;
 }
 
-/* By which reaches are sorted and found. */
-struct place {
-	const char *directory;
-	size_t length;
-	const char *name; /* or NULL */
-	size_t name_length;
-};
-
-static struct place
-place_of(const struct trees *trees, const struct reach *reach)
+static struct reach_key
+key_of(const struct trees *trees, const struct reach *reach)
 {
 	const struct tree *tree = &trees->trees[reach->tree];
 
-	return (struct place){tree->directory, tree->length, reach->name,
-			      reach->name ? strlen(reach->name) : 0};
+	return (struct reach_key){tree->directory, tree->length, reach->name,
+				  reach->name ? strlen(reach->name) : 0};
 }
 
 static int
-compare_places(const struct place *x, const struct place *y)
+compare_keys(const struct reach_key *x, const struct reach_key *y)
 {
 	if (x->length != y->length)
 		return x->length < y->length ? -1 : 1;
@@ -241,9 +212,9 @@ compare_places(const struct place *x, const struct place *y)
 static int
 compare_reaches(const void *a, const void *b, void *trees)
 {
-	struct place x = place_of(trees, a), y = place_of(trees, b);
+	struct reach_key x = key_of(trees, a), y = key_of(trees, b);
 
-	return compare_places(&x, &y);
+	return compare_keys(&x, &y);
 }
 
 /* All directories, as they are at one moment. */
@@ -308,20 +279,14 @@ trees_forget_files(struct trees *trees)
 }
 
 const struct reach *
-trees_find(const struct trees *trees, const struct policy_decision *decision, const char *path,
-	   size_t length)
+trees_find(const struct trees *trees, const struct reach_key *key)
 {
-	struct place wanted = {path, decision->prefix, NULL, 0};
 	size_t low = 0, high = trees->n_reaches;
 
-	if (decision->literal) {
-		wanted.name = path + decision->prefix + 1;
-		wanted.name_length = length - decision->prefix - 1;
-	}
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		struct place place = place_of(trees, &trees->reaches[middle]);
-		int order = compare_places(&place, &wanted);
+		struct reach_key found = key_of(trees, &trees->reaches[middle]);
+		int order = compare_keys(&found, key);
 
 		if (order == 0)
 			return &trees->reaches[middle];
@@ -331,95 +296,4 @@ trees_find(const struct trees *trees, const struct policy_decision *decision, co
 			high = middle;
 	}
 	return NULL;
-}
-
-/*
- * An open was refused although the policy allows it: was the file replaced since the first phase?
- */
-static int
-explain_refusal(const struct reach *reach, int directory, const char *path)
-{
-	struct stat status;
-	int r = look_at(directory, path, &status);
-
-	if (r < 0)
-		return r;
-	if (S_ISDIR(status.st_mode))
-		return -EISDIR;
-	if (S_ISLNK(status.st_mode))
-		return -ELOOP;
-	/* The mount says no, because these options do. */
-	if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode))
-		return TREES_UNMET;
-	if (reach->name && (status.st_dev != reach->device || status.st_ino != reach->inode))
-		return TREES_STALE;
-	return -EACCES;
-}
-
-/*
- * The clone for an open of path, a name in the tree; TREE_CLONES: it is a device that these options do
- * not permit; or a negative errno value.
- */
-static int
-choose_clone(const struct trees *trees, const struct tree *tree,
-	     const struct policy_options *options, const char *path, int flags)
-{
-	bool writes = (flags & O_ACCMODE) != O_RDONLY;
-	enum tree_clone plain = writes ? TREE_WRITE : options->exec ? TREE_EXECUTE : TREE_READ;
-	struct stat status;
-	int r;
-
-	/* On a mount with nodev a device fails to open, and its driver learns nothing of it. */
-	if (trees->is_private && !(options->types & DEVICES))
-		return plain;
-	r = look_at(tree->roots[TREE_READ], path, &status);
-	if (r < 0)
-		return r == -ENOENT ? (int)plain : r;
-	if (!S_ISCHR(status.st_mode) && !S_ISBLK(status.st_mode))
-		return plain;
-	return options->types & (S_ISCHR(status.st_mode) ? POLICY_TYPE_CHR : POLICY_TYPE_BLK)
-		       ? TREE_DEVICE
-		       : TREE_CLONES;
-}
-
-int
-trees_open(const struct trees *trees, const struct reach *reach,
-	   const struct policy_options *options, const char *path, size_t length, int flags,
-	   int *ret_fd)
-{
-	const struct tree *tree = &trees->trees[reach->tree];
-	struct open_how how = {
-		.flags = (unsigned)flags,
-		/* Where a tree is no private mount, somebody may mount on it now. */
-		.resolve = RESOLVE_STRICT | (tree->recursive ? 0 : RESOLVE_NO_XDEV),
-	};
-	char relative[POLICY_PATH_MAX + 1];
-	int clone, r;
-
-	/* The directory itself: listed, never opened. */
-	if (length <= tree->length + 1 || length > POLICY_PATH_MAX)
-		return -EISDIR;
-	if (tree->roots[TREE_READ] < 0)
-		return -ENOENT;
-	/* What is mounted beneath it belongs only to `**`; and nobody sees what lies below that. */
-	if (!tree->recursive && watch_is_hidden(trees->watch, path, length))
-		return -EXDEV;
-	path += tree->length + 1;
-	length -= tree->length + 1;
-	memcpy(relative, path, length);
-	relative[length] = '\0';
-	clone = choose_clone(trees, tree, options, relative, flags);
-	if (clone < 0)
-		return clone;
-	if (clone == TREE_CLONES)
-		return TREES_UNMET;
-	if (tree->roots[clone] < 0)
-		return -ENOENT;
-	r = sys_openat2(tree->roots[clone], relative, &how);
-	if (r == -EACCES)
-		return explain_refusal(reach, tree->roots[TREE_READ], relative);
-	if (r < 0)
-		return r;
-	*ret_fd = r;
-	return 0;
 }

@@ -10,8 +10,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
+#include "broker/worker/strict.h"
 #include "broker/worker/watch.h"
 #include "policy/policy.h"
 
@@ -29,7 +31,8 @@ struct tree {
 	size_t length;  /* bytes of directory, 0 for "/" */
 	unsigned wants; /* set of 1 << enum tree_clone, beside TREE_READ */
 	bool recursive;
-	int roots[TREE_CLONES]; /* O_PATH descriptors, -1 where there is none */
+	int roots[TREE_CLONES];    /* O_PATH descriptors, -1 where there is none */
+	struct strict_chain above; /* of the directories from "/" to the one that holds it */
 };
 
 /* One literal prefix: a tree, or a single file in it. */
@@ -38,9 +41,18 @@ struct reach {
 	unsigned verbs;
 	unsigned types;   /* set of enum policy_type, that some rule opens */
 	const char *name; /* NULL: everything beneath */
-	int file;     /* O_PATH descriptor of that file until confinement, -1 where there is none */
-	dev_t device; /* of the file, as it was in the first phase */
+	int file; /* O_PATH descriptor of what has that name until confinement, -1: there is nothing */
+	bool is_directory;
+	dev_t device; /* as it was in the first phase */
 	ino_t inode;
+};
+
+/* By which reaches are sorted and found. */
+struct reach_key {
+	const char *directory;
+	size_t length;    /* 0 for "/" */
+	const char *name; /* or NULL */
+	size_t name_length;
 };
 
 struct trees {
@@ -61,22 +73,59 @@ struct trees {
 int trees_make(struct trees *trees, struct watch *watch, const struct policy_image *image,
 	       const struct policy_identity *identity);
 
+/* The reach of that key, or NULL. */
+const struct reach *trees_find(const struct trees *trees, const struct reach_key *key);
+
 /* Close what only confinement needs: the descriptors of single files. */
 void trees_forget_files(struct trees *trees);
 
-/* Where the policy's word on this path says that it lies, or NULL. */
-const struct reach *trees_find(const struct trees *trees, const struct policy_decision *decision,
-			       const char *path, size_t length);
+/* What has that name in the tree, without opening it (O_PATH). A descriptor, or a negative errno value. */
+int tree_hold(const struct tree *tree, const char *name);
+
+/* --- second phase: beneath.c ---------------------------------------------------------------- */
+
+/* Where a path lies that the policy permits. */
+struct place {
+	const struct trees *trees;
+	const struct tree *tree;
+	const struct reach *reach;
+	char *path; /* with a NUL; a call may cut it, and makes it whole again */
+	size_t length;
+	const char *name; /* the part of it behind the tree's directory; "." for that itself */
+};
 
 /*
- * Open path, which lies beneath the reach by the policy's word, as a rule with these options has it.
- * flags: for openat2(2). A device is opened only if the rule names its type: what opening it would do
- * is not done else. Returns 0 and a descriptor, or a negative errno value, or one of:
+ * Find it, by the policy's word on the path. 0, or -EACCES: no tree is for it, -ENOENT: there was none
+ * in the first phase, -EXDEV: it lies on a file system that the rule does not include.
  */
+int place_find(const struct trees *trees, const struct policy_decision *decision, char *path,
+	       size_t length, struct place *ret_place);
+
+/* What the calls below return beside 0 and negative errno values. */
 enum {
-	TREES_STALE = 1, /* replaced since the first phase: only a new worker can open it */
-	TREES_UNMET = 2, /* a device of a type that these options do not name */
+	PLACE_STALE = 1, /* replaced since the first phase: only a new worker can open it */
+	PLACE_UNMET = 2, /* a condition of the rule does not hold */
+	PLACE_LINK = 3,  /* there is a symbolic link on the way, or it is one */
 };
-int trees_open(const struct trees *trees, const struct reach *reach,
-	       const struct policy_options *options, const char *path, size_t length, int flags,
+
+/*
+ * What kind of object is it? Of the file itself, if it is a link. A hint: by the time that it is opened
+ * it may be another; and where the trees are not private, links on the way are followed.
+ */
+int place_look(const struct place *place, struct stat *ret_status);
+
+/* Open it from that clone of the tree; flags and mode as for openat2(2). */
+int place_open(const struct place *place, enum tree_clone clone, int flags, mode_t mode,
 	       int *ret_fd);
+
+/* Take hold of it without opening it (O_PATH): of a symbolic link itself. */
+int place_hold(const struct place *place, int *ret_fd);
+
+/* The directories from "/" to the one that it is in. May be remembered (strict.h). */
+int place_chain(const struct place *place, struct strict_chain *ret_chain);
+
+/*
+ * The first symbolic link on the way: *ret_end bytes of the path name it, and it says target (size
+ * bytes of room). Returns the bytes of that, without a NUL.
+ */
+ssize_t place_read_link(const struct place *place, char *target, size_t size, size_t *ret_end);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,11 +76,15 @@ watch_begin(struct watch *watch, uid_t uid)
 	return (names || move(-1, WATCH_NAMES)) && move(mounts, WATCH_MOUNTS) ? 0 : -EMFILE;
 }
 
-/* From now on the kernel tells what becomes of this name, whatever it is, or is not yet. */
+/*
+ * From now on the kernel tells what becomes of this name, whatever it is, or is not yet, and of who may
+ * write it. "": of the directory itself.
+ */
 static int
 watch_name(struct watch *watch, int directory, const char *name)
 {
-	const uint32_t mask = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR;
+	const uint32_t mask =
+		IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR;
 	struct watch_name *names;
 	char path[32];
 	int wd;
@@ -118,17 +123,35 @@ descend(struct watch *watch, int fd, const char *name)
 }
 
 int
-watch_open(struct watch *watch, const char *directory, int *ret_fd)
+watch_open(struct watch *watch, const char *directory, struct strict_chain *ret_above, int *ret_fd)
 {
 	char path[POLICY_PATH_MAX + 1], *rest = path, *name;
-	int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), r;
+	struct strict_chain above = {};
+	struct stat status;
 
 	if (fd < 0)
 		return -errno;
+	r = watch_name(watch, fd, "");
 	snprintf(path, sizeof(path), "%s", directory);
-	while ((name = strsep(&rest, "/")))
-		if (*name && (fd = descend(watch, fd, name)) < 0)
+	while (r == 0 && (name = strsep(&rest, "/"))) {
+		if (!*name)
+			continue;
+		/* Looked at after it is watched: by its name in the one above. */
+		if (fstat(fd, &status) < 0) {
+			r = -errno;
+			break;
+		}
+		strict_add(&above, name - path > 1 ? (size_t)(name - path - 1) : 1, &status);
+		fd = descend(watch, fd, name);
+		if (fd < 0)
 			return fd;
+	}
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	*ret_above = above;
 	*ret_fd = fd;
 	return 0;
 }

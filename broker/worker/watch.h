@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "broker/worker/strict.h"
 #include "policy/policy.h"
 
 /* Descriptors of a worker, beside those of broker/ipc.h, so that its filter can name them. */
@@ -64,9 +65,10 @@ bool watch_note_mounts(struct watch *watch);
 
 /*
  * Open directory (O_PATH), or say why not (a negative errno value, -ELOOP for a symbolic link), and
- * notice from now on whether it has become another.
+ * notice from now on whether it has become another, or what ret_above says of the directories above it.
  */
-int watch_open(struct watch *watch, const char *directory, int *ret_fd);
+int watch_open(struct watch *watch, const char *directory, struct strict_chain *ret_above,
+	       int *ret_fd);
 
 /* The end of the first phase. settled: the last answer, or no tree is known to be what it should. */
 int watch_ready(struct watch *watch, bool settled);

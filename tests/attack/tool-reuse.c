@@ -127,13 +127,14 @@ end(pid_t pid)
 static void
 ask(int fd, const char *path, const struct ucred *self)
 {
+	const struct wire_file file = {.flags = O_RDONLY, .path_length = (uint32_t)strlen(path)};
 	char head[WIRE_REQUEST_HEAD], answer[WIRE_REPLY_MAX];
 	struct iovec iov[] = {
-		{head, wire_encode_open(head, 1, O_RDONLY, 0, (uint32_t)strlen(path))},
+		{head, wire_encode_request(head, 1, WIRE_OPEN, &file)},
 		{(void *)path, strlen(path)},
 	};
 	struct channel_extra extra;
-	uint32_t error = 0;
+	struct wire_outcome outcome = {};
 	uint16_t status = 0;
 	int opened = -1, r;
 	ssize_t n;
@@ -146,10 +147,10 @@ ask(int fd, const char *path, const struct ucred *self)
 	n = channel_receive(fd, answer, sizeof(answer), &opened, 1, false, 0, &extra);
 	if (n <= 0)
 		printf("ended %s\n", n < 0 ? strerrorname_np((int)-n) : "");
-	else if (wire_decode_reply(answer, (size_t)n, 1, 1, &status, &error) < 0)
+	else if (wire_decode_reply(answer, (size_t)n, 1, 1, &status, &outcome) < 0)
 		puts("nonsense");
-	else if (status != 0 || error != 0)
-		puts(strerrorname_np((int)(status ? status : error)));
+	else if (status != 0 || outcome.error != 0)
+		puts(strerrorname_np((int)(status ? status : outcome.error)));
 	else
 		puts(opened >= 0 ? "granted" : "nothing");
 }

@@ -76,6 +76,7 @@ work(const struct worker *w, enum how how, const int ends[4])
 	static struct watch watch;
 	static struct trees trees;
 	static struct setup setup;
+	struct strict_chain above;
 	struct server server = {.setup = &setup, .trees = &trees, .watch = &watch};
 	int epoll = -1, fd;
 
@@ -90,7 +91,7 @@ work(const struct worker *w, enum how how, const int ends[4])
 	if (watch_begin(&watch, (uid_t)-1) < 0 || watch_place(&watch, w->later, true) < 0)
 		return 4;
 	(void)watch_note_mounts(&watch);
-	if (watch_open(&watch, w->later, &fd) != -ENOENT || watch_ready(&watch, true) < 0)
+	if (watch_open(&watch, w->later, &above, &fd) != -ENOENT || watch_ready(&watch, true) < 0)
 		return 5;
 	watch.blind |= (how & BLIND) != 0;
 	(void)watch_note_mounts(&watch);

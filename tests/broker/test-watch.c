@@ -77,6 +77,7 @@ static int
 begin(const char *const *places)
 {
 	static char directories[8][PATH_MAX];
+	struct strict_chain above;
 	int fd;
 
 	HOLDS(watch_begin(&watch, (uid_t)-1) == 0 && !watch.blind);
@@ -90,7 +91,7 @@ begin(const char *const *places)
 	}
 	(void)watch_note_mounts(&watch);
 	for (size_t i = 0; places[i]; i++)
-		if (watch_open(&watch, directories[i], &fd) == 0)
+		if (watch_open(&watch, directories[i], &above, &fd) == 0)
 			HOLDS(close(fd) == 0);
 	HOLDS(watch_note_mounts(&watch));
 	HOLDS(watch_ready(&watch, true) == 0);
@@ -172,13 +173,14 @@ check_overflow(void)
 static int
 check_blind(void)
 {
+	struct strict_chain above;
 	int fd;
 
 	HOLDS(make("/mnt/closed") && chmod("/mnt/closed", 0711) == 0);
 	HOLDS(setgid(USER) == 0 && setuid(USER) == 0);
 	HOLDS(watch_begin(&watch, (uid_t)-1) == 0 && !watch.blind);
 	HOLDS(watch_place(&watch, "/mnt/closed/later", true) == 0);
-	HOLDS(watch_open(&watch, "/mnt/closed/later", &fd) == -ENOENT);
+	HOLDS(watch_open(&watch, "/mnt/closed/later", &above, &fd) == -ENOENT);
 	HOLDS(watch.blind);
 	return 0;
 }

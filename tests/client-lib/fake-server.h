@@ -64,8 +64,9 @@ static inline void
 send_reply(const struct request *request, uint16_t status, uint32_t error, const int *fds,
 	   size_t n_fds)
 {
+	const struct wire_outcome outcome = {.error = error};
 	char reply[WIRE_REPLY_MAX];
-	size_t size = wire_encode_reply(reply, request->id, status, &error, status == 0);
+	size_t size = wire_encode_reply(reply, request->id, status, &outcome, status == 0, 0);
 
 	(void)raw_send(request->socket,
 		       &(struct raw){.bytes = reply, .size = size, .fds = fds, .n_fds = n_fds});

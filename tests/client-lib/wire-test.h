@@ -65,9 +65,9 @@ decode(const void *bytes, size_t size, struct wire_request *d)
 
 static inline int
 decode_reply(const void *bytes, size_t size, uint32_t id, size_t n, uint16_t *ret_status,
-	     uint32_t *ret_errors)
+	     struct wire_outcome *ret_outcomes)
 {
-	uint32_t errors[WIRE_ITEMS_MAX];
+	struct wire_outcome outcomes[WIRE_ITEMS_MAX];
 	uint16_t status = 0;
 	char *heap = malloc(size);
 	int r, again;
@@ -76,8 +76,8 @@ decode_reply(const void *bytes, size_t size, uint32_t id, size_t n, uint16_t *re
 		memcpy(heap, bytes, size);
 		memcpy(fence - size, bytes, size);
 	}
-	again = wire_decode_reply(heap, size, id, n, &status, errors);
-	r = wire_decode_reply(fence - size, size, id, n, ret_status, ret_errors);
+	again = wire_decode_reply(heap, size, id, n, &status, outcomes);
+	r = wire_decode_reply(fence - size, size, id, n, ret_status, ret_outcomes);
 	assert_int_equal(r, again);
 	free(heap);
 	return r;

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs in: worker, second phase. Trusts: the trees. Distrusts: what is beneath them, which others
+ * change while we look.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "broker/sys.h"
+#include "broker/worker/tree.h"
+
+#define RESOLVE_STRICT (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
+
+/* Where a tree is no private mount, somebody may mount on it now. */
+static uint64_t
+resolve_in(const struct tree *tree)
+{
+	return RESOLVE_STRICT | (tree->recursive ? 0 : RESOLVE_NO_XDEV);
+}
+
+int
+tree_hold(const struct tree *tree, const char *name)
+{
+	struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+			       .resolve = resolve_in(tree)};
+
+	return sys_openat2(tree->roots[TREE_READ], name, &how);
+}
+
+int
+place_find(const struct trees *trees, const struct policy_decision *decision, char *path,
+	   size_t length, struct place *ret_place)
+{
+	struct reach_key key = {.directory = path, .length = decision->prefix};
+	const struct reach *reach;
+	const struct tree *tree;
+
+	if (decision->literal) {
+		key.name = path + decision->prefix + 1;
+		key.name_length = length - decision->prefix - 1;
+	}
+	reach = trees_find(trees, &key);
+	if (!reach)
+		return -EACCES;
+	tree = &trees->trees[reach->tree];
+	if (tree->roots[TREE_READ] < 0)
+		return -ENOENT;
+	/* What is mounted beneath it belongs only to `**`; and nobody sees what lies below that. */
+	if (!tree->recursive && watch_is_hidden(trees->watch, path, length))
+		return -EXDEV;
+	*ret_place = (struct place){
+		.trees = trees,
+		.tree = tree,
+		.reach = reach,
+		.path = path,
+		.length = length,
+		.name = length > tree->length + 1 ? path + tree->length + 1 : ".",
+	};
+	return 0;
+}
+
+int
+place_look(const struct place *place, struct stat *ret_status)
+{
+	/* One call instead of three: in a private mount no link on the way is followed. */
+	return fstatat(place->tree->roots[TREE_READ], place->name, ret_status,
+		       AT_SYMLINK_NOFOLLOW) < 0
+		       ? -errno
+		       : 0;
+}
+
+int
+place_hold(const struct place *place, int *ret_fd)
+{
+	int fd = tree_hold(place->tree, place->name);
+
+	if (fd < 0)
+		return fd == -ELOOP ? PLACE_LINK : fd;
+	*ret_fd = fd;
+	return 0;
+}
+
+/* An open was refused although the policy allows it. */
+static int
+explain_refusal(const struct place *place, int flags)
+{
+	const struct reach *reach = place->reach;
+	struct stat status;
+	int fd = -1, r = place_hold(place, &fd);
+
+	/* What is not there could not be created. */
+	if (r != 0)
+		return r == -ENOENT && flags & O_CREAT ? -EACCES : r;
+	r = fstat(fd, &status) < 0 ? -errno : 0;
+	close(fd);
+	if (r < 0)
+		return r;
+	if (S_ISDIR(status.st_mode) && !(flags & O_DIRECTORY))
+		return -EISDIR;
+	if (S_ISLNK(status.st_mode))
+		return PLACE_LINK;
+	/* The mount says no, because these options do. */
+	if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode))
+		return PLACE_UNMET;
+	/* Landlock knows the one of the first phase. */
+	if (reach->name && (status.st_dev != reach->device || status.st_ino != reach->inode))
+		return PLACE_STALE;
+	return -EACCES;
+}
+
+int
+place_open(const struct place *place, enum tree_clone clone, int flags, mode_t mode, int *ret_fd)
+{
+	struct open_how how = {
+		.flags = (unsigned)flags, .mode = mode, .resolve = resolve_in(place->tree)};
+	int fd;
+
+	if (place->tree->roots[clone] < 0)
+		return -ENOENT;
+	fd = sys_openat2(place->tree->roots[clone], place->name, &how);
+	if (fd == -EACCES)
+		return explain_refusal(place, flags);
+	if (fd < 0)
+		return fd == -ELOOP ? PLACE_LINK : fd;
+	*ret_fd = fd;
+	return 0;
+}
+
+/* Bytes of the path that name the directory which it is in. */
+static size_t
+parent_of(const struct place *place)
+{
+	const char *slash = strrchr(place->path, '/');
+
+	return slash > place->path ? (size_t)(slash - place->path) : 1;
+}
+
+/*
+ * From the top down, and links are not followed: what could be exchanged between two looks is in a
+ * directory for which the condition does not hold.
+ */
+static int
+look_down(const struct place *place, struct strict_chain *chain)
+{
+	int root = place->tree->roots[TREE_READ];
+	struct stat status;
+
+	if (fstat(root, &status) < 0)
+		return -errno;
+	strict_add(chain, place->tree->length > 0 ? place->tree->length : 1, &status);
+	for (char *slash = strchr(place->name, '/'); slash; slash = strchr(slash + 1, '/')) {
+		int r;
+
+		*slash = '\0';
+		r = fstatat(root, place->name, &status, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+		*slash = '/';
+		if (r < 0)
+			return r;
+		if (!S_ISDIR(status.st_mode))
+			return S_ISLNK(status.st_mode) ? PLACE_LINK : -ENOTDIR;
+		strict_add(chain, (size_t)(slash - place->path), &status);
+	}
+	return 0;
+}
+
+int
+place_chain(const struct place *place, struct strict_chain *ret_chain)
+{
+	size_t parent = parent_of(place);
+	int r;
+
+	*ret_chain = place->tree->above;
+	/* The tree's own directory is in none of its trees. */
+	if (place->length <= place->tree->length + 1)
+		return 0;
+	if (strict_recall(STRICT_DIRECTORY, place->path, parent, ret_chain))
+		return 0;
+	r = look_down(place, ret_chain);
+	if (r == 0)
+		strict_remember(STRICT_DIRECTORY, place->path, parent, ret_chain);
+	return r;
+}
+
+ssize_t
+place_read_link(const struct place *place, char *target, size_t size, size_t *ret_end)
+{
+	char *const end = place->path + place->length;
+	char *slash = strchr(place->name, '/');
+
+	/* A descriptor of each step: the whole path resolves only if the link is the last one. */
+	for (char *at = slash ? slash : end;; at = strchr(at + 1, '/')) {
+		char was;
+		ssize_t n;
+		int fd;
+
+		if (!at)
+			at = end;
+		was = *at;
+		*at = '\0';
+		fd = tree_hold(place->tree, place->name);
+		*at = was;
+		if (fd < 0)
+			return fd;
+		/* Of what is no link: ENOENT (readlink(2)). */
+		n = readlinkat(fd, "", target, size);
+		close(fd);
+		if (n >= 0) {
+			*ret_end = (size_t)(at - place->path);
+			return n;
+		}
+		if (at == end)
+			return -EAGAIN; /* it was one a moment ago */
+	}
+}

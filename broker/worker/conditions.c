@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs in: worker, second phase. What a rule asks of an object, looked at on the object itself. */
+#include <errno.h>
+#include <sys/xattr.h>
+
+#include "broker/worker/access.h"
+
+/* Which condition, and for the sake of what. */
+static int
+unmet(struct access *a, enum ipc_condition condition, const struct strict_directory *what)
+{
+	a->event.condition = condition;
+	a->event.object = *what;
+	return PLACE_UNMET;
+}
+
+static int
+unmet_object(struct access *a, enum ipc_condition condition, const struct stat *object)
+{
+	const struct strict_directory what = {.mode = object->st_mode, .owner = object->st_uid};
+
+	return unmet(a, condition, &what);
+}
+
+unsigned
+access_type(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+		return POLICY_TYPE_REG;
+	case S_IFIFO:
+		return POLICY_TYPE_FIFO;
+	case S_IFCHR:
+		return POLICY_TYPE_CHR;
+	case S_IFBLK:
+		return POLICY_TYPE_BLK;
+	default:
+		return 0;
+	}
+}
+
+int
+access_type_holds(struct access *a, const struct stat *object)
+{
+	if (S_ISDIR(object->st_mode))
+		return -EISDIR;
+	return access_type(object->st_mode) & a->options->types
+		       ? 0
+		       : unmet_object(a, IPC_CONDITION_TYPE, object);
+}
+
+static bool
+owner_holds(const struct policy_options *options, uid_t owner, uid_t peer)
+{
+	switch (options->owner) {
+	case POLICY_OWNER_ANY:
+		return true;
+	case POLICY_OWNER_PEER:
+		return owner == peer;
+	case POLICY_OWNER_ROOT:
+		return owner == 0;
+	case POLICY_OWNER_UID:
+		return owner == options->owner_uid;
+	default:
+		return false;
+	}
+}
+
+int
+access_conditions_hold(struct access *a, const struct stat *object,
+		       const struct strict_chain *known, struct strict_chain *ret_chain)
+{
+	uid_t peer = a->client->peer.uid;
+	struct strict_directory blame;
+
+	if (!owner_holds(a->options, object->st_uid, peer))
+		return unmet_object(a, IPC_CONDITION_OWNER, object);
+	if (a->options->strict == POLICY_STRICT_NO)
+		return 0;
+	if (known) {
+		*ret_chain = *known;
+	} else {
+		int r = place_chain(&a->place, ret_chain);
+
+		if (r != 0)
+			return r;
+	}
+	return strict_holds(ret_chain, object, peer, a->options->strict, &blame)
+		       ? 0
+		       : unmet(a, IPC_CONDITION_STRICT, &blame);
+}
+
+/* A shared mapping of such a file can be written without clearing its privileges (Linux 6.18). */
+int
+access_writable_holds(struct access *a, int fd, const struct stat *object)
+{
+	if (!(object->st_mode & (S_ISUID | S_ISGID)) &&
+	    fgetxattr(fd, "security.capability", NULL, 0) < 0 &&
+	    (errno == ENODATA || errno == ENOTSUP))
+		return 0;
+	return unmet_object(a, IPC_CONDITION_PRIVILEGES, object);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs in: worker, second phase. An open that the policy permits, as open(2) would do it, if it can be
+ * done without waiting for anybody, and without touching what may not be opened.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "broker/worker/access.h"
+
+enum {
+	TRIES = 8, /* while others create and remove the same name */
+	/* Those that fcntl(F_SETFL) can set, so that it would clear them. */
+	FLAGS_STATUS = O_APPEND | O_DIRECT,
+	FLAGS_OURS = O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+};
+
+static bool
+writes(const struct access *a)
+{
+	return (a->flags & O_ACCMODE) != O_RDONLY;
+}
+
+static int
+flags_of(const struct access *a)
+{
+	return (int)(a->flags & ~(uint32_t)(O_TRUNC | O_CREAT | O_EXCL)) | FLAGS_OURS;
+}
+
+/* O_NONBLOCK was ours, so that no FIFO or lease could make us wait: take it off. */
+static int
+restore_flags(const struct access *a)
+{
+	if (a->flags & O_NONBLOCK)
+		return 0;
+	return fcntl(a->fd, F_SETFL, a->flags & FLAGS_STATUS) < 0 ? -errno : 0;
+}
+
+/* The one thing that could not be taken back. */
+static int
+truncate_file(struct access *a, const struct stat *status)
+{
+	if (!(a->flags & O_TRUNC) || !S_ISREG(status->st_mode))
+		return 0;
+	if (!server_is_current(a->server, a->client))
+		return PLACE_STALE;
+	return ftruncate(a->fd, 0) < 0 ? -errno : 0;
+}
+
+/* What came of the open is looked at before the client can have it. */
+static int
+check_opened(struct access *a, const struct strict_chain *known, struct stat *ret_status)
+{
+	const struct place *place = &a->place;
+	struct strict_chain chain;
+	int r;
+
+	if (fstat(a->fd, ret_status) < 0)
+		return -errno;
+	r = access_type_holds(a, ret_status);
+	if (r == 0)
+		r = access_conditions_hold(a, ret_status, known, &chain);
+	if (r == 0 && writes(a))
+		r = access_writable_holds(a, a->fd, ret_status);
+	if (r != 0)
+		return r;
+	if (!known && a->options->strict != POLICY_STRICT_NO && S_ISREG(ret_status->st_mode))
+		strict_remember(STRICT_FILE, place->path, place->length, &chain);
+	r = restore_flags(a);
+	return r == 0 ? truncate_file(a, ret_status) : r;
+}
+
+static int
+finish(struct access *a, int r)
+{
+	if (r != 0 && a->fd >= 0) {
+		close(a->fd);
+		a->fd = -1;
+	}
+	return r;
+}
+
+/*
+ * What is no regular file may act when it is opened, and so is looked at before. One that was regular a
+ * moment ago, where nobody but root and its owner could change that, is not.
+ */
+static int
+open_existing(struct access *a, struct stat *ret_status)
+{
+	const struct place *place = &a->place;
+	enum tree_clone clone = writes(a)          ? TREE_WRITE
+				: a->options->exec ? TREE_EXECUTE
+						   : TREE_READ;
+	struct strict_chain chain;
+	bool known = a->options->strict != POLICY_STRICT_NO &&
+		     strict_recall(STRICT_FILE, place->path, place->length, &chain);
+	struct stat status;
+	int r;
+
+	if (!known && place_look(place, &status) == 0) {
+		if (S_ISLNK(status.st_mode))
+			return PLACE_LINK;
+		r = access_type_holds(a, &status);
+		if (r != 0)
+			return r;
+		if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode))
+			clone = TREE_DEVICE;
+	}
+	r = place_open(place, clone, flags_of(a), 0, &a->fd);
+	return r == 0 ? finish(a, check_opened(a, known ? &chain : NULL, ret_status)) : r;
+}
+
+/*
+ * A new file appears with its owner and mode in one step, after everything that could speak against it
+ * was looked at. 0 with a descriptor; -EEXIST: there is one by now.
+ */
+static int
+create(struct access *a, struct stat *ret_status)
+{
+	uid_t peer = a->client->peer.uid;
+	const struct stat wanted = {.st_mode = S_IFREG, .st_uid = peer};
+	mode_t mode = a->mode & a->options->mode & 0777;
+	struct strict_chain chain;
+	int r;
+
+	r = access_type_holds(a, &wanted);
+	if (r == 0)
+		r = access_conditions_hold(a, &wanted, NULL, &chain);
+	if (r == 0 && !server_is_current(a->server, a->client))
+		r = PLACE_STALE;
+	if (r == 0)
+		r = place_open(&a->place, TREE_WRITE, flags_of(a) | O_CREAT | O_EXCL, mode, &a->fd);
+	if (r != 0)
+		return r;
+	a->created = true;
+	if (fstat(a->fd, ret_status) < 0)
+		return finish(a, -errno);
+	/* A file system that gives it to somebody else. */
+	if (ret_status->st_uid != peer)
+		return finish(a, -EACCES);
+	return finish(a, restore_flags(a));
+}
+
+/*
+ * What may only be read is not to come from a mount that can be written: the new file is opened once
+ * more, as what it is now.
+ */
+static int
+reopen_created(struct access *a, const struct stat *created)
+{
+	struct stat status;
+	int r;
+
+	close(a->fd);
+	a->fd = -1;
+	r = open_existing(a, &status);
+	if (r == 0 && a->flags & O_EXCL &&
+	    (status.st_dev != created->st_dev || status.st_ino != created->st_ino))
+		r = -EEXIST;
+	return finish(a, r);
+}
+
+int
+access_open(struct access *a)
+{
+	struct stat status;
+	int r = -EAGAIN;
+
+	for (int i = 0; i < TRIES; i++) {
+		if (!(a->flags & O_EXCL)) {
+			r = open_existing(a, &status);
+			if (r != -ENOENT || !(a->flags & O_CREAT))
+				return r;
+		}
+		r = create(a, &status);
+		if (r == 0 && !writes(a))
+			return reopen_created(a, &status);
+		if (r != -EEXIST || a->flags & O_EXCL)
+			return r;
+	}
+	return -EAGAIN;
+}
