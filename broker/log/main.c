@@ -126,6 +126,16 @@ static const char *const conditions[IPC_CONDITIONS_N] = {
 	[IPC_CONDITION_PRIVILEGES] = "set-id",
 };
 
+/* The bits of st_mode that S_IFMT has, inode(7). */
+enum {
+	TYPE_SHIFT = 12,
+	TYPE_MASK = 15,
+};
+static const char *const types[TYPE_MASK + 1] = {
+	"0",   "fifo", "chr", "3",  "dir",  "5",  "blk", "7",
+	"reg", "9",    "lnk", "11", "sock", "13", "14",  "15",
+};
+
 /* ' key="bytes"' */
 static size_t
 add_quoted(char *line, const char *key, const char *bytes, size_t n)
@@ -146,6 +156,9 @@ add_reasons(char *line, const struct ipc_record *record, const char *because, co
 
 	if (record->condition != IPC_CONDITION_NONE) {
 		used += (size_t)sprintf(line, " condition=%s", conditions[record->condition]);
+		if (record->condition == IPC_CONDITION_TYPE)
+			used += (size_t)sprintf(line + used, " is=%s",
+						types[record->mode >> TYPE_SHIFT & TYPE_MASK]);
 		if (record->directory_length > 0)
 			used += add_quoted(line + used, "directory", path,
 					   record->directory_length);

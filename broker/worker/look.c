@@ -116,8 +116,8 @@ access_list(struct access *a)
 	struct stat status;
 	int fd = -1, r;
 
-	r = place_open(&a->place, TREE_READ,
-		       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0, &fd);
+	r = place_open(&a->place, TREE_READ, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC, 0,
+		       &fd);
 	if (r != 0)
 		return r;
 	r = fstat(fd, &status) < 0 ? -errno : access_conditions_hold(a, &status, NULL, &chain);
