@@ -86,7 +86,7 @@ struct server_process {
 
 static struct server_process servers[N_VARIANTS];
 static double us[N_VARIANTS][ALL_ROUNDS], ratio[N_VARIANTS][ALL_ROUNDS];
-static char directory[] = "/tmp/fdbroker-bench.XXXXXX", file[512];
+static char directory[] = "/var/lib/fdbroker-bench.XXXXXX", file[512];
 static struct setup setup;
 static bool is_root, can_mount;
 
@@ -108,6 +108,9 @@ make_files(int depth)
 	FILE *stream;
 	int n;
 
+	/* Only root puts things into that one, as where the files lie that are asked for. */
+	if (geteuid() != 0)
+		strcpy(directory, "/tmp/fdbroker-bench.XXXXXX");
 	if (!mkdtemp(directory))
 		err(1, "%s", directory);
 	n = snprintf(file, sizeof(file), "%s/log", directory);
