@@ -566,7 +566,7 @@ is_listed(const char *name)
 		"ftruncate",     "sendmsg",    "setitimer",   "rt_sigreturn", "close",
 		"shutdown",      "epoll_wait", "epoll_pwait", "epoll_ctl",    "restart_syscall",
 		"brk",           "mmap",       "mprotect",    "munmap",       "exit_group",
-		"clock_gettime",
+		"clock_gettime", "statx",      "readlinkat",  "getdents64",   "lseek",
 	};
 
 	for (size_t i = 0; i < ELEMENTS(names); i++)
