@@ -94,6 +94,7 @@ const struct race races[RACES] = {
 		.verbs = "read",
 		.options = LOOSE,
 		.paths = {"tree/way/inner/file", "tree/way/inner/../../file"},
+		.held = "tree/way/inner",
 		.given = "tree/way/inner/file",
 		.errors = {ENOENT, EXDEV, EINVAL},
 		.pairs = {{"tree/way", "out/way", "out/file"}},

@@ -59,6 +59,7 @@ struct race {
 	const char *deny;            /* or NULL; for anybody */
 	uint32_t flags;
 	const char *paths[RACE_PATHS]; /* that are asked for in turn; the naive opener: the last */
+	const char *held;              /* where that one stands while it looks; or NULL */
 	const char *given;             /* what may arrive, and nothing else */
 	int errors[RACE_ERRORS];       /* or one of these */
 	bool renews;                   /* another worker takes over, again and again */
