@@ -24,11 +24,12 @@ const struct race races[RACES] = {
 		.paths = {"tree/inner/file"},
 		.given = "tree/inner/file",
 		.errors = {ELOOP, EXDEV}, /* moved out of the tree on the way */
-		.pairs = {{"tree/inner", "link", VAULT "/file"}},
+		.pairs = {{"tree/inner", "out/link", VAULT "/file"}},
 		.things = {{RACE_DIRECTORY, "tree"},
 			   {RACE_DIRECTORY, "tree/inner"},
 			   {RACE_FILE, "tree/inner/file"},
-			   {RACE_LINK, "link", "@/vault"}},
+			   {RACE_DIRECTORY, "out"},
+			   {RACE_LINK, "out/link", "@/vault"}},
 	},
 	{
 		.name = "inner directory, relative link",

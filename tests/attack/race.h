@@ -62,7 +62,10 @@ struct race {
 	const char *held;              /* where that one stands while it looks; or NULL */
 	const char *given;             /* what may arrive, and nothing else */
 	int errors[RACE_ERRORS];       /* or one of these */
-	bool renews;                   /* another worker takes over, again and again */
+	/*
+	 * What is exchanged lies on the way to the tree: another worker takes over, again and again.
+	 */
+	bool renews;
 	struct race_pair pairs[RACE_PAIRS]; /* exchanged and exchanged back, in turn */
 	struct race_thing things[RACE_THINGS];
 };
