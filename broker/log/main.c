@@ -136,71 +136,79 @@ static const char *const types[TYPE_MASK + 1] = {
 	"reg", "9",    "lnk", "11", "sock", "13", "14",  "15",
 };
 
-/* ' key="bytes"' */
-static size_t
-add_quoted(char *line, const char *key, const char *bytes, size_t n)
-{
-	size_t used = (size_t)sprintf(line, " %s=\"", key);
+/* One line, as it is made: with room for whatever a record can hold. */
+struct line {
+	size_t used;
+	char bytes[LINE_MAX_BYTES];
+};
 
-	used += escape(line + used, bytes, n);
-	line[used++] = '"';
-	return used;
+static void __attribute__((format(printf, 2, 3))) put(struct line *line, const char *format, ...)
+{
+	size_t room = sizeof(line->bytes) - line->used;
+	va_list arguments;
+	int n;
+
+	va_start(arguments, format);
+	n = vsnprintf(line->bytes + line->used, room, format, arguments);
+	va_end(arguments);
+	line->used += n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
 }
 
-/* For what reason, which link led there. */
-static size_t
-add_reasons(char *line, const struct ipc_record *record, const char *because, const char *path,
-	    const char *asked)
+/* ' key="bytes"' */
+static void
+put_quoted(struct line *line, const char *key, const char *bytes, size_t n)
 {
-	size_t used = 0;
+	put(line, " %s=\"", key);
+	line->used += escape(line->bytes + line->used, bytes, n);
+	put(line, "\"");
+}
 
-	if (record->condition != IPC_CONDITION_NONE) {
-		used += (size_t)sprintf(line, " condition=%s", conditions[record->condition]);
-		if (record->condition == IPC_CONDITION_TYPE)
-			used += (size_t)sprintf(line + used, " is=%s",
-						types[record->mode >> TYPE_SHIFT & TYPE_MASK]);
-		if (record->directory_length > 0)
-			used += add_quoted(line + used, "directory", path,
-					   record->directory_length);
-		used += (size_t)sprintf(line + used, " mode=0%o owner=%u", record->mode & 07777,
-					record->owner);
-	}
-	if (record->asked_length > 0)
-		used += add_quoted(line + used, "asked", asked, record->asked_length);
-	if (record->because_length > 0)
-		used += add_quoted(line + used, "because", because, record->because_length);
-	return used;
+/* Which condition does not hold, and for the sake of what. */
+static void
+put_condition(struct line *line, const struct ipc_record *record, const char *path)
+{
+	put(line, " condition=%s", conditions[record->condition]);
+	if (record->condition == IPC_CONDITION_TYPE)
+		put(line, " is=%s", types[record->mode >> TYPE_SHIFT & TYPE_MASK]);
+	if (record->directory_length > 0)
+		put_quoted(line, "directory", path, record->directory_length);
+	put(line, " mode=0%o owner=%u", record->mode & 07777, record->owner);
 }
 
 static void
 write_line(const struct source *source, const struct ipc_record *record, const char *rule)
 {
 	const char *because = rule + record->rule_length, *path = because + record->because_length;
+	const char *error = record->error ? strerrorname_np((int)record->error) : "0";
 	uint64_t generation;
 	struct ucred peer = peer_of(source, record->connection, &generation);
-	char line[LINE_MAX_BYTES], verbs[40];
-	const char *error = record->error ? strerrorname_np((int)record->error) : "0";
-	size_t used;
+	static struct line line;
+	char verbs[40];
 
 	if (record->lost > 0)
 		say("fdbroker: lost records=%u worker=%u\n", record->lost, source->worker);
-	if (record->rule_length == 0)
-		rule = "none";
-	used = (size_t)snprintf(
-		line, sizeof(line),
-		"fdbroker: %s uid=%u gid=%u pid=%d verbs=%s flags=0%o error=%s worker=%u "
-		"generation=%llu",
-		outcomes[record->outcome], peer.uid, peer.gid, peer.pid,
-		verbs_text(record->verbs, verbs), record->flags, error, source->worker,
-		(unsigned long long)generation);
-	used += add_quoted(line + used, "rule", rule,
-			   record->rule_length ? record->rule_length : strlen(rule));
-	used += add_quoted(line + used, "path", path, record->path_length);
+	line.used = 0;
+	put(&line,
+	    "fdbroker: %s uid=%u gid=%u pid=%d verbs=%s flags=0%o error=%s worker=%u "
+	    "generation=%llu",
+	    outcomes[record->outcome], peer.uid, peer.gid, peer.pid,
+	    verbs_text(record->verbs, verbs), record->flags, error, source->worker,
+	    (unsigned long long)generation);
+	if (record->rule_length > 0)
+		put_quoted(&line, "rule", rule, record->rule_length);
+	else
+		put(&line, " rule=\"none\"");
+	put_quoted(&line, "path", path, record->path_length);
 	if (record->path_cut)
-		used += (size_t)sprintf(line + used, " cut=yes");
-	used += add_reasons(line + used, record, because, path, path + record->path_length);
-	line[used++] = '\n';
-	if (write(STDERR_FILENO, line, used) < 0)
+		put(&line, " cut=yes");
+	if (record->condition != IPC_CONDITION_NONE)
+		put_condition(&line, record, path);
+	if (record->asked_length > 0)
+		put_quoted(&line, "asked", path + record->path_length, record->asked_length);
+	if (record->because_length > 0)
+		put_quoted(&line, "because", because, record->because_length);
+	put(&line, "\n");
+	if (write(STDERR_FILENO, line.bytes, line.used) < 0)
 		return;
 }
 
