@@ -135,7 +135,7 @@ start(struct broker *b, const struct identity *identity, uid_t account, struct w
 	return 0;
 }
 
-/* What lies on its control socket, as the kernel accounts for it. It is not told of this look. */
+/* What lies on its control socket, as the kernel accounts for it. */
 static uint32_t
 untaken(const struct worker *w)
 {
@@ -146,7 +146,7 @@ untaken(const struct worker *w)
 	return memory[SK_MEMINFO_WMEM_ALLOC];
 }
 
-/* Is it in a call that does not return? So it seems when it takes nothing, and there is some. */
+/* Is it in a call that does not return? So it seems when there is some, and it takes none. */
 static bool
 hangs(struct worker *w)
 {
@@ -230,12 +230,12 @@ pass_on(struct broker *b, const struct identity *identity, const struct passing 
 		     identity->head.kind == IPC_IDENTITY;
 		if (w->shown.state == IPC_WORKER_FINISHING)
 			continue;
-		/* The next one may not: that the file system answers again ends this one. */
+		/* Then it gets no more: it ends when its file system answers, or is killed. */
 		w->hung = hangs(w);
 		r = w->hung ? -EAGAIN : pass_to(b, w, passing);
 		if (r == 0)
 			return 0;
-		/* Full: as above, only sooner. Gone: it is about to be reaped. */
+		/* Full: perhaps it hangs, and the next one may not. Gone: about to be reaped. */
 		if (w->hung || r != -EAGAIN)
 			finish(b, w, w->hung ? PATIENCE_MS : FINISH_MS);
 	}

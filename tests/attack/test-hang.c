@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -26,6 +27,7 @@ enum {
 	EVERY_MS = 200,
 	SOON_MS = 500,
 	LONG_SECONDS = 60,
+	RELOAD_SECONDS = 7,  /* two, and time for the rest; without the reload it is ten */
 	NEIGHBOUR_MS = 2000, /* one that waited would wait for 5000 */
 };
 
@@ -34,6 +36,7 @@ struct scene {
 	uid_t uid;
 	unsigned hangs;
 	const char *prefix; /* within the file system */
+	bool shared;        /* only a rule for any reaches it */
 	struct fuse fuse;
 	char directory[96];
 	unsigned next; /* name that nobody has asked for */
@@ -41,14 +44,13 @@ struct scene {
 	pid_t plain, clients[CLIENTS_MOST];
 };
 
-static struct scene lookup = {.name = "lookup", .uid = 61041, .hangs = FUSE_HANGS_LOOKUP},
-		    opening = {.name = "opening", .uid = 61042, .hangs = FUSE_HANGS_OPEN},
-		    prefix = {.name = "prefix",
-			      .uid = 61043,
-			      .hangs = FUSE_HANGS_LOOKUP,
-			      .prefix = "/d1"},
-		    dying = {.name = "dying", .uid = 61044, .hangs = FUSE_HANGS};
-static struct scene *const scenes[] = {&lookup, &opening, &prefix, &dying};
+static struct scene
+	lookup = {.name = "lookup", .uid = 61041, .hangs = FUSE_HANGS_LOOKUP},
+	opening = {.name = "opening", .uid = 61042, .hangs = FUSE_HANGS_OPEN},
+	prefix = {.name = "prefix", .uid = 61043, .hangs = FUSE_HANGS_LOOKUP, .prefix = "/d1"},
+	everybody = {.name = "everybody", .uid = 61045, .hangs = FUSE_HANGS_LOOKUP, .shared = true},
+	dying = {.name = "dying", .uid = 61044, .hangs = FUSE_HANGS};
+static struct scene *const scenes[] = {&lookup, &opening, &prefix, &everybody, &dying};
 
 static char place[64];
 
@@ -91,7 +93,7 @@ workers(const struct scene *s)
 	char title[64];
 
 	snprintf(title, sizeof(title), "fdbroker-worker: uid %u", s->uid);
-	return count_children(title);
+	return count_children(s->shared ? "fdbroker-worker: any" : title);
 }
 
 /* As proc_pid_stat(5) has it; 0: there is no such process. */
@@ -259,7 +261,7 @@ begin(struct scene *s)
 	while (fuse_kept(&s->fuse) < fresh || workers(s) < 1)
 		until(end);
 	worker = worker_of(&broker, s->uid);
-	assert_true(worker > 0);
+	assert_true(worker > 0 || s->shared);
 	return worker;
 }
 
@@ -408,17 +410,55 @@ test_a_prefix(void **state)
 	assert_int_equal(count_mounts(), mounts);
 }
 
+/* The worker that everybody shares is no exception. */
+static void
+test_any(void **state)
+{
+	const size_t children = count_children("");
+
+	(void)state;
+	(void)begin(&everybody);
+	hang_all(&everybody);
+	assert_clients_time_out(&everybody);
+	assert_neighbour_undisturbed(&everybody);
+	fuse_hang(&everybody.fuse, 0);
+	assert_int_equal(act_end(everybody.plain), 0);
+	assert_over(&everybody, children);
+}
+
+/* With an old policy nobody has longer than two seconds. */
+static void
+assert_reload_ends_it(const struct scene *s)
+{
+	const size_t killed = count_lines(broker.log, "did not finish in time");
+	const unsigned long generation = status_number(&broker, "generation");
+	const double end = seconds_now() + RELOAD_SECONDS;
+
+	assert_return_code(kill(broker.pid, SIGHUP), errno);
+	while (status_number(&broker, "generation") == generation ||
+	       count_lines(broker.log, "did not finish in time") == killed)
+		until(end);
+	/* What it still holds is not counted for the new one. */
+	assert_int_equal(ask_elsewhere(s, 0), 0);
+	assert_served(&broker);
+	broker.worker = worker_of(&broker, geteuid());
+}
+
 /* The server never answers: it is killed, and every call that waits fails. */
 static void
 test_a_server_that_dies(void **state)
 {
-	const size_t children = count_children(""), mounts = count_mounts();
+	const size_t mounts = count_mounts();
+	size_t children;
 	pid_t first;
 	int r;
 
 	(void)state;
 	first = begin(&dying);
 	assert_next_is_served(&dying, first);
+	assert_reload_ends_it(&dying);
+	/* Those of the scenes before have gone with their policy. */
+	children = count_children("") - workers(&dying);
 	assert_clients_time_out(&dying);
 	assert_neighbour_undisturbed(&dying);
 	kill(dying.fuse.server, SIGKILL);
@@ -445,7 +485,8 @@ test_the_end_of_the_broker(void **state)
 	assert_int_equal(state_of(hanging), 'D');
 	fuse_hang(&opening.fuse, 0);
 	assert_int_equal(act_end(opening.plain), 0);
-	while (state_of(hanging) != 0 && state_of(hanging) != 'Z')
+	/* Its parent has gone, and it is ours. */
+	while (waitpid(hanging, NULL, WNOHANG) != hanging)
 		until(end);
 }
 
@@ -458,8 +499,7 @@ setup(void **state)
 	size_t used;
 
 	(void)state;
-	if (needs_root())
-		return -1;
+	assert_return_code(prctl(PR_SET_CHILD_SUBREAPER, 1), errno);
 	/* The broker's too, which is our child; nothing of it leaves. */
 	assert_return_code(unshare(CLONE_NEWNS), errno);
 	assert_return_code(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), errno);
@@ -467,14 +507,17 @@ setup(void **state)
 	used = (size_t)snprintf(rules, sizeof(rules), "allow user:%d read @/data/**\n", NEIGHBOUR);
 	for (size_t i = 0; i < ELEMENTS(scenes); i++) {
 		struct scene *s = scenes[i];
+		char who[32] = "any";
 
+		if (!s->shared)
+			snprintf(who, sizeof(who), "user:%u", s->uid);
 		snprintf(s->directory, sizeof(s->directory), "%s/%s", place, s->name);
 		assert_return_code(mkdir(s->directory, 0755), errno);
 		assert_true(fuse_start(&s->fuse));
 		assert_true(fuse_attach(&s->fuse, s->directory));
 		used += (size_t)snprintf(rules + used, sizeof(rules) - used,
-					 "allow user:%u read %s%s/** @/data/**\n", s->uid,
-					 s->directory, s->prefix ?: "");
+					 "allow %s read %s%s/** @/data/**\n", who, s->directory,
+					 s->prefix ?: "");
 	}
 	harness_start_how(&broker, &how);
 	neighbour = mmap(NULL, sizeof(*neighbour), PROT_READ | PROT_WRITE,
@@ -512,6 +555,7 @@ main(void)
 		cmocka_unit_test(test_a_lookup),
 		cmocka_unit_test(test_an_open),
 		cmocka_unit_test(test_a_prefix),
+		cmocka_unit_test(test_any),
 		cmocka_unit_test(test_a_server_that_dies),
 		cmocka_unit_test(test_the_end_of_the_broker),
 	};
