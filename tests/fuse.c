@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,14 +21,26 @@
 enum {
 	FOR_EVER = 3600, /* seconds that a name and its attributes are good for */
 	MESSAGE_MAX = 1 << 18,
+	KEPT_MAX = 64,
+	KEPT_SIZE = 512, /* of the requests that it keeps, which have a name at most */
+	LOOK_MS = 20,
 };
+
+/* What test and server share. */
+struct fuse_shared {
+	_Atomic bool answers;
+	_Atomic unsigned hangs, kept;
+};
+
+#define DIRECTORY (1ULL << 32) /* in the number of an inode */
 
 static struct fuse_attr
 attributes(uint64_t inode)
 {
 	return (struct fuse_attr){
 		.ino = inode,
-		.mode = inode == FUSE_ROOT_ID ? S_IFDIR | 0777 : S_IFREG | 0666,
+		.mode = inode == FUSE_ROOT_ID || inode & DIRECTORY ? S_IFDIR | 0777
+								   : S_IFREG | 0666,
 		.nlink = 1,
 		.blksize = 4096,
 	};
@@ -54,7 +67,8 @@ answer_init(int device, const struct fuse_in_header *head, const struct fuse_ini
 		.minor = FUSE_KERNEL_MINOR_VERSION,
 		.max_readahead = in->max_readahead,
 		/* What is written stays with the kernel until the file is let go of. */
-		.flags = FUSE_WRITEBACK_CACHE,
+		/* Who looks up one name does not wait for who looks up another one. */
+		.flags = FUSE_WRITEBACK_CACHE | FUSE_PARALLEL_DIROPS,
 		.max_write = 4096,
 		.time_gran = 1,
 	};
@@ -62,12 +76,19 @@ answer_init(int device, const struct fuse_in_header *head, const struct fuse_ini
 	answer(device, head, 0, &out, sizeof(out));
 }
 
+/* Each name is a number, and each number a file; with a d before it a directory. */
+static uint64_t
+inode_of(const char *name)
+{
+	return *name == 'd' ? DIRECTORY + 2 + strtoull(name + 1, NULL, 10)
+			    : 2 + strtoull(name, NULL, 10);
+}
+
 static void
 serve_one(int device, const struct fuse_in_header *head, bool answers)
 {
-	/* Each name is a number, and each number a file. */
 	const char *name = (const char *)(head + 1);
-	uint64_t inode = head->opcode == FUSE_LOOKUP ? 2 + strtoull(name, NULL, 10) : head->nodeid;
+	uint64_t inode = head->opcode == FUSE_LOOKUP ? inode_of(name) : head->nodeid;
 	struct fuse_attr_out attr = {.attr_valid = FOR_EVER, .attr = attributes(inode)};
 	struct fuse_entry_out entry = {.nodeid = inode,
 				       .entry_valid = FOR_EVER,
@@ -111,15 +132,76 @@ serve_one(int device, const struct fuse_in_header *head, bool answers)
 	}
 }
 
-static void __attribute__((noreturn)) serve(int device, const _Atomic bool *answers)
+/* Of which kind is it, as fuse_hang() has them? */
+static unsigned
+kind_of(const struct fuse_in_header *head)
+{
+	switch (head->opcode) {
+	case FUSE_LOOKUP:
+		return FUSE_HANGS_LOOKUP;
+	case FUSE_OPEN:
+		return FUSE_HANGS_OPEN;
+	case FUSE_INIT:
+	case FUSE_FORGET:
+	case FUSE_BATCH_FORGET:
+	case FUSE_INTERRUPT:
+		return 0; /* what nobody waits for */
+	default:
+		return FUSE_HANGS_REST;
+	}
+}
+
+static _Alignas(struct fuse_in_header) char kept[KEPT_MAX][KEPT_SIZE];
+static size_t n_kept;
+
+/* One that is not answered now. False: it is none, or there is no room. */
+static bool
+keep(const struct fuse_in_header *head, struct fuse_shared *shared)
+{
+	if (!(kind_of(head) & atomic_load(&shared->hangs)) || n_kept == KEPT_MAX ||
+	    head->len > KEPT_SIZE)
+		return false;
+	memcpy(kept[n_kept++], head, head->len);
+	atomic_fetch_add(&shared->kept, 1);
+	return true;
+}
+
+/* Answer those that were kept, and are no longer. */
+static void
+release(int device, struct fuse_shared *shared)
+{
+	const unsigned hangs = atomic_load(&shared->hangs);
+	size_t left = 0;
+
+	for (size_t i = 0; i < n_kept; i++) {
+		const struct fuse_in_header *head = (const void *)kept[i];
+
+		if (kind_of(head) & hangs)
+			memmove(kept[left++], kept[i], KEPT_SIZE);
+		else
+			serve_one(device, head, atomic_load(&shared->answers));
+	}
+	n_kept = left;
+	atomic_store(&shared->kept, (unsigned)left);
+}
+
+static void __attribute__((noreturn)) serve(int device, struct fuse_shared *shared)
 {
 	static _Alignas(struct fuse_in_header) char message[MESSAGE_MAX];
+	struct pollfd wait = {.fd = device, .events = POLLIN};
 	ssize_t n;
 
 	do {
+		release(device, shared);
+		/* With nothing kept there is nothing to look for. */
+		if (poll(&wait, 1, n_kept > 0 ? LOOK_MS : -1) == 0) {
+			n = 1;
+			continue;
+		}
 		n = read(device, message, sizeof(message));
-		if (n >= (ssize_t)sizeof(struct fuse_in_header))
-			serve_one(device, (const void *)message, atomic_load(answers));
+		if (n >= (ssize_t)sizeof(struct fuse_in_header) &&
+		    !keep((const void *)message, shared))
+			serve_one(device, (const void *)message, atomic_load(&shared->answers));
 	} while (n > 0 || errno == EINTR || errno == ENOENT || errno == EAGAIN);
 	_exit(0);
 }
@@ -161,13 +243,14 @@ fuse_start(struct fuse *f)
 	*f = (struct fuse){.mount = -1};
 	if (device < 0)
 		return false;
-	f->answers = mmap(NULL, sizeof(*f->answers), PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	f->shared = mmap(NULL, sizeof(*f->shared), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	f->mount = make_mount(device);
-	if (f->answers == MAP_FAILED || f->mount < 0) {
+	if (f->shared == MAP_FAILED || f->mount < 0) {
 		close(device);
 		return false;
 	}
+	f->answers = &f->shared->answers;
 	atomic_store(f->answers, true);
 	fflush(NULL);
 	f->server = fork();
@@ -176,7 +259,7 @@ fuse_start(struct fuse *f)
 		if (getppid() != parent)
 			_exit(1);
 		close(f->mount);
-		serve(device, f->answers);
+		serve(device, f->shared);
 	}
 	close(device);
 	return f->server > 0;
@@ -191,8 +274,8 @@ fuse_stop(struct fuse *f)
 	}
 	if (f->mount > 0)
 		close(f->mount);
-	if (f->answers && f->answers != MAP_FAILED)
-		munmap(f->answers, sizeof(*f->answers));
+	if (f->shared && f->shared != MAP_FAILED)
+		munmap(f->shared, sizeof(*f->shared));
 	*f = (struct fuse){.mount = -1};
 }
 
@@ -203,4 +286,22 @@ fuse_open(const struct fuse *f, unsigned number)
 
 	snprintf(name, sizeof(name), "%u", number);
 	return openat(f->mount, name, O_RDWR | O_CLOEXEC);
+}
+
+bool
+fuse_attach(const struct fuse *f, const char *path)
+{
+	return syscall(SYS_move_mount, f->mount, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) == 0;
+}
+
+void
+fuse_hang(const struct fuse *f, unsigned kinds)
+{
+	atomic_store(&f->shared->hangs, kinds);
+}
+
+unsigned
+fuse_kept(const struct fuse *f)
+{
+	return atomic_load(&f->shared->kept);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A file system whose server goes silent: whoever lets go of one of its files waits for it. The
- * mount is attached nowhere, and ends with the server; no process waits for it any longer then.
+ * A file system whose server goes silent: whoever lets go of one of its files waits for it, or who
+ * looks for one, or opens one. The mount is attached nowhere, if not by fuse_attach(), and ends with
+ * the server; no process waits for it any longer then.
  */
 #pragma once
 
@@ -9,9 +10,12 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct fuse_shared;
+
 struct fuse {
-	int mount;             /* directory; each name in it is a file */
-	_Atomic bool *answers; /* FLUSH, RELEASE, WRITE and SETATTR; others always */
+	int mount;             /* directory; each number in it is a file, dNUMBER a directory */
+	_Atomic bool *answers; /* FLUSH, RELEASE, WRITE and SETATTR */
+	struct fuse_shared *shared;
 	pid_t server;
 };
 
@@ -26,3 +30,19 @@ void fuse_stop(struct fuse *f);
  * open then: from there on nobody can let go of the first, for its data has to be written.
  */
 int fuse_open(const struct fuse *f, unsigned number);
+
+/* Where others find it, in this mount namespace. False: not possible. */
+bool fuse_attach(const struct fuse *f, const char *path);
+
+enum {
+	FUSE_HANGS_LOOKUP = 1 << 0, /* of a name that was not looked up before */
+	FUSE_HANGS_OPEN = 1 << 1,
+	FUSE_HANGS_REST = 1 << 2,
+	FUSE_HANGS = FUSE_HANGS_LOOKUP | FUSE_HANGS_OPEN | FUSE_HANGS_REST,
+};
+
+/* Answer these no more; of those that came meanwhile, answer the others now. 0: answer all. */
+void fuse_hang(const struct fuse *f, unsigned kinds);
+
+/* How many wait for an answer because of that. */
+unsigned fuse_kept(const struct fuse *f);

@@ -27,6 +27,8 @@ enum {
 	REFUSERS_ROOM = 8,              /* of all workers; one, the next one, and those that hang */
 	CONNECTIONS_PER_ACCOUNT = 4096, /* at workers of its own */
 	FINISH_MS = 2000,               /* for a worker that was told to finish */
+	HANGS_MS = 1000,                /* one that takes nothing for so long hangs */
+	PATIENCE_MS = 10000,            /* with one that hangs: longer than clients wait */
 	COMPILE_MS = 10000,
 	RESTART_MS = 1000,    /* between two starts of the same helper */
 	ENDED_AT_ONCE = 4096, /* ends of connections that one look at a worker takes in */
@@ -70,15 +72,18 @@ identity_size(const struct identity *identity)
 	       (identity->head.n_groups + identity->head.n_subjects) * sizeof(identity->ids[0]);
 }
 
+/* Of a worker. AUDIT: kept for a log process that has to be started again. */
+enum channel { CONTROL, NOTES, AUDIT, ENDED, N_CHANNELS };
+
 struct worker {
 	struct ipc_worker shown;
-	bool told; /* the log process knows its pipe */
-	int control;
-	int notes;
-	int ended;
-	int audit;           /* reading end, kept for a log process that has to be started again */
-	int64_t deadline;    /* 0, or when it is told to finish, or killed if it was told */
-	int64_t notes_since; /* start of the second that notes_count counts in */
+	bool told;            /* the log process knows its pipe */
+	bool hung;            /* it was told to finish because it took nothing any more */
+	int ends[N_CHANNELS]; /* the broker's */
+	uint32_t untaken;     /* of what it was sent, when we last looked; */
+	int64_t took;         /* when it had last taken some, or all */
+	int64_t deadline;     /* 0, or when it is told to finish, or killed if it was told */
+	int64_t notes_since;  /* start of the second that notes_count counts in */
 	unsigned notes_count;
 };
 
@@ -87,12 +92,8 @@ struct load {
 	int image;
 	int messages;
 	int64_t deadline;
-	bool again;     /* asked for while one ran */
-	uint64_t ended; /* loads */
-	/* Of the one that ended last: */
-	bool ok;
-	int64_t time;       /* seconds since the epoch */
-	int shown_messages; /* -1: there are none */
+	bool again;         /* asked for while one ran */
+	int shown_messages; /* of the one that ended last; -1: there are none */
 };
 
 struct broker {
@@ -104,13 +105,13 @@ struct broker {
 	int helpers[N_HELPERS];
 	int epoll, signals, listener, admin;
 	ino_t listener_inode, admin_inode; /* of the files that we made; 0: none */
-	bool accepting, stopping;
-	int64_t accept_at; /* 0, or when to accept again */
-	int64_t wake;      /* when the next deadline is due */
-	uint32_t layers;
+	bool accepting;
+	int64_t stop_by;          /* 0, or when to end, whatever still hangs */
+	int64_t accept_at;        /* 0, or when to accept again */
+	int64_t wake;             /* when the next deadline is due */
+	struct ipc_status status; /* what admins are told; most of it is kept nowhere else */
 	struct ipc_page *page;
 	int page_fd;
-	uint64_t generation;
 	struct policy_image *image; /* NULL: nothing has loaded, everything is denied */
 	int image_fd;
 	struct identity any; /* what a peer gets whom only `any` rules reach */
@@ -118,7 +119,6 @@ struct broker {
 	pid_t log_pid;
 	int log;
 	int64_t log_started;
-	uint64_t accepted, refused;
 	struct passing passing; /* its fd is -1, or waits for room at the refuser */
 	int64_t passing_since;
 	uint32_t last_worker, running; /* number of the newest worker; how many there are */
@@ -148,7 +148,8 @@ close_fd(int *fd)
 
 /* --- main.c ------------------------------------------------------------------------------ */
 
-void wake_at(struct broker *b, int64_t when); /* call each x_tick() by then */
+void wake_at(struct broker *b, int64_t when);             /* call each x_tick() by then */
+bool is_due(struct broker *b, int64_t when, int64_t now); /* or else wake_at() */
 int watch(struct broker *b, int fd, uint64_t event);
 
 /* --- options.c --------------------------------------------------------------------------- */

@@ -26,9 +26,9 @@ ended(struct broker *b)
 
 	if (load->messages >= 0 && fcntl(load->messages, F_ADD_SEALS, all_seals) < 0)
 		close_fd(&load->messages);
-	load->time = time(NULL);
-	load->ended++;
-	load->ok = false; /* until an image is in force */
+	b->status.load_time = time(NULL);
+	b->status.loads++;
+	b->status.load_ok = false; /* until an image is in force */
 	close_fd(&load->shown_messages);
 	load->shown_messages = load->messages;
 	load->messages = -1;
@@ -77,11 +77,12 @@ take_image(struct broker *b)
 	policy_image_free(b->image);
 	close_fd(&b->image_fd);
 	b->image = image;
+	b->status.rules = policy_image_rules(image);
 	b->image_fd = b->load.image;
 	b->load.image = -1;
-	b->generation++;
+	b->status.generation++;
 	/* From here on no worker of an older policy gives anything any more. */
-	atomic_store_explicit(&b->page->generation, b->generation, memory_order_release);
+	atomic_store_explicit(&b->page->generation, b->status.generation, memory_order_release);
 	peer_find_any(b);
 	workers_finish_all(b);
 	return 0;
@@ -103,10 +104,11 @@ load_reap(struct broker *b, pid_t pid, int status)
 		      WIFSIGNALED(status) ? ": its compiler was killed" : "", kept);
 	} else {
 		r = take_image(b);
-		load->ok = r == 0;
+		b->status.load_ok = r == 0;
 		if (r == 0)
 			warnx("policy generation %llu is in force, number of rules: %u",
-			      (unsigned long long)b->generation, policy_image_rules(b->image));
+			      (unsigned long long)b->status.generation,
+			      policy_image_rules(b->image));
 		else
 			warnx("the policy compiler's image is refused (%s); %s", strerror(-r),
 			      kept);
@@ -120,12 +122,8 @@ load_reap(struct broker *b, pid_t pid, int status)
 void
 load_tick(struct broker *b, int64_t now)
 {
-	if (b->load.pid <= 0)
+	if (b->load.pid <= 0 || !is_due(b, b->load.deadline, now))
 		return;
-	if (b->load.deadline > now) {
-		wake_at(b, b->load.deadline);
-		return;
-	}
 	warnx("compiling the policy takes more than %d s", COMPILE_MS / 1000);
 	kill(b->load.pid, SIGKILL);
 	b->load.deadline = INT64_MAX;

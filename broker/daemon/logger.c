@@ -40,7 +40,7 @@ logger_reap(struct broker *b, pid_t pid, int status)
 {
 	if (pid != b->log_pid)
 		return false;
-	if (!b->stopping)
+	if (b->stop_by == 0)
 		warnx("the log process ended (wait status 0x%x): records may be lost", status);
 	b->log_pid = 0;
 	close_fd(&b->log);
@@ -51,7 +51,7 @@ logger_reap(struct broker *b, pid_t pid, int status)
 void
 logger_tick(struct broker *b, int64_t now)
 {
-	if (b->log_pid != 0 || b->stopping)
+	if (b->log_pid != 0 || b->stop_by != 0)
 		return;
 	if (b->log_started + RESTART_MS > now || logger_start(b) < 0)
 		wake_at(b, now + RESTART_MS);
@@ -78,7 +78,7 @@ logger_tell(struct broker *b, struct worker *worker, const struct ipc_connection
 	};
 
 	if (!worker->told)
-		worker->told = tell(b, &what, &worker->audit);
+		worker->told = tell(b, &what, &worker->ends[AUDIT]);
 	if (!connection)
 		return;
 	what.kind = IPC_LOG_CONNECTION;
@@ -102,28 +102,17 @@ send_status(struct broker *b, int fd)
 {
 	static struct ipc_worker workers[IPC_WORKERS_MAX];
 	const int fds[] = {fd, b->load.shown_messages};
-	struct ipc_status status = {
-		.kind = IPC_LOG_STATUS,
-		.pid = getpid(),
-		.uid = geteuid(),
-		.layers = b->layers,
-		.generation = b->generation,
-		.rules = b->image ? policy_image_rules(b->image) : 0,
-		.accepted = b->accepted,
-		.refused = b->refused,
-		.loads = b->load.ended,
-		.load_time = b->load.time,
-		.load_ok = b->load.ok,
-		.load_busy = b->load.pid > 0,
-	};
-	struct iovec iov[2] = {{&status, sizeof(status)}, {workers, 0}};
+	struct ipc_status *status = &b->status;
+	struct iovec iov[2] = {{status, sizeof(*status)}, {workers, 0}};
 
+	status->load_busy = b->load.pid > 0;
+	status->n_workers = 0;
 	for (size_t i = 0; i < IPC_WORKERS_MAX; i++)
 		if (b->workers[i].shown.state != IPC_WORKER_FREE) {
 			(void)worker_open(&b->workers[i]);
-			workers[status.n_workers++] = b->workers[i].shown;
+			workers[status->n_workers++] = b->workers[i].shown;
 		}
-	iov[1].iov_len = status.n_workers * sizeof(workers[0]);
+	iov[1].iov_len = status->n_workers * sizeof(workers[0]);
 	/* Without a log process, or with one that does not keep up, there is no answer. */
 	(void)channel_send(b->log, iov, 2, fds, fds[1] < 0 ? 1 : 2, NULL, MSG_DONTWAIT);
 }

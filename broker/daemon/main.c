@@ -28,6 +28,7 @@ enum {
 	EVENTS = 32,
 	ACCEPTS = 16,         /* connections a turn, so that notes and signals get theirs */
 	FIRST_NOTE_MS = 5000, /* for the refuser to say which layers it has */
+	STOP_MS = 2 * FINISH_MS,
 };
 
 static struct broker broker;
@@ -37,6 +38,14 @@ wake_at(struct broker *b, int64_t when)
 {
 	if (when < b->wake)
 		b->wake = when;
+}
+
+bool
+is_due(struct broker *b, int64_t when, int64_t now)
+{
+	if (when > now)
+		wake_at(b, when);
+	return when <= now;
 }
 
 int
@@ -105,6 +114,9 @@ limit_privileges(struct broker *b)
 static int
 make_page(struct broker *b)
 {
+	/* Ours stays the only mapping that can write. */
+	const int seals = F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
 	b->page_fd = memfd_create("fdbroker-generation", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (b->page_fd < 0 || ftruncate(b->page_fd, sysconf(_SC_PAGESIZE)) < 0)
 		return -errno;
@@ -112,24 +124,19 @@ make_page(struct broker *b)
 		       b->page_fd, 0);
 	if (b->page == MAP_FAILED)
 		return -errno;
-	/* Ours stays the only mapping that can write. */
-	return fcntl(b->page_fd, F_ADD_SEALS,
-		     F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0
-		       ? -errno
-		       : 0;
+	return fcntl(b->page_fd, F_ADD_SEALS, seals) < 0 ? -errno : 0;
 }
 
 static int
 make_loop(struct broker *b)
 {
+	static const int taken[] = {SIGHUP, SIGTERM, SIGINT, SIGCHLD};
 	sigset_t set;
 
 	b->epoll = epoll_create1(EPOLL_CLOEXEC);
 	sigemptyset(&set);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGCHLD);
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		sigaddset(&set, taken[i]);
 	if (b->epoll < 0 || sigprocmask(SIG_BLOCK, &set, NULL) < 0 ||
 	    signal(SIGPIPE, SIG_IGN) == SIG_ERR || armed_prepare() < 0)
 		return -errno;
@@ -159,7 +166,7 @@ tidy_descriptors(struct broker *b)
 static int
 find_layers(struct broker *b)
 {
-	struct pollfd wait = {.fd = b->refuser->notes, .events = POLLIN};
+	struct pollfd wait = {.fd = b->refuser->ends[NOTES], .events = POLLIN};
 
 	(void)poll(&wait, 1, FIRST_NOTE_MS);
 	workers_note(b, (uint32_t)(b->refuser - b->workers));
@@ -167,9 +174,9 @@ find_layers(struct broker *b)
 		warnx("cannot start: the first worker did not; the lines above say why");
 		return -ECANCELED;
 	}
-	b->layers = b->refuser->shown.layers;
+	b->status.layers = b->refuser->shown.layers;
 	for (unsigned i = 0; i < n_layer_names; i++)
-		if (!(b->layers & layer_names[i].layer))
+		if (!(b->status.layers & layer_names[i].layer))
 			warnx("layer '%s' is off: %s; it takes %s", layer_names[i].name,
 			      layer_names[i].absent, layer_names[i].takes);
 	return 0;
@@ -198,6 +205,7 @@ start(struct broker *b)
 	int r = 0;
 
 	b->is_root = geteuid() == 0;
+	b->status = (struct ipc_status){.kind = IPC_LOG_STATUS, .pid = getpid(), .uid = geteuid()};
 	b->image_fd = b->log = b->load.shown_messages = b->passing.fd = -1;
 	memset(b->helpers, -1, sizeof(b->helpers));
 	b->wake = INT64_MAX;
@@ -221,8 +229,8 @@ accept_one(struct broker *b, int fd)
 	passing->fd = fd;
 	b->passing_since = now_ms();
 	passing->what = (struct ipc_connection){
-		.number = ++b->accepted,
-		.generation = b->generation,
+		.number = ++b->status.accepted,
+		.generation = b->status.generation,
 		.asked = b->image ? policy_asks(b->image) : 0,
 		.may_hold = !listen_close_rights(fd),
 	};
@@ -230,7 +238,7 @@ accept_one(struct broker *b, int fd)
 	if (error == 0)
 		error = workers_pass(b, &identity, passing);
 	passing->what.refusal = (uint32_t)error;
-	b->refused += error != 0;
+	b->status.refused += error != 0;
 	/* Not before the refuser has it: closing may mean destroying what the client sent. */
 	if (error == 0 || workers_refuse(b, passing))
 		close_fd(&passing->fd);
@@ -270,21 +278,22 @@ begin_accepting(struct broker *b)
 static void
 reap(struct broker *b)
 {
-	unsigned long loads = b->load.ended;
+	unsigned long loads = b->status.loads;
 	int status;
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		if (!workers_reap(b, pid, status) && !logger_reap(b, pid, status))
 			(void)load_reap(b, pid, status);
-	if (loads == 0 && b->load.ended > 0 && !b->stopping)
+	if (loads == 0 && b->status.loads > 0 && b->stop_by == 0)
 		begin_accepting(b);
 }
 
 static void
 stop(struct broker *b)
 {
-	b->stopping = true;
+	/* What was killed by then, and is not gone, is held by its file system. */
+	b->stop_by = now_ms() + STOP_MS;
 	notify("STOPPING=1");
 	listen_stop(b);
 	workers_finish_all(b);
@@ -300,7 +309,7 @@ take_signals(struct broker *b)
 			reap(b);
 		else if (info.ssi_signo == SIGHUP)
 			load_begin(b);
-		else if (!b->stopping)
+		else if (b->stop_by == 0)
 			stop(b);
 	}
 }
@@ -316,10 +325,10 @@ tick(struct broker *b)
 	workers_tick(b, now);
 	load_tick(b, now);
 	logger_tick(b, now);
-	if (b->accept_at != 0 && b->accept_at <= now)
+	if (b->accept_at != 0 && is_due(b, b->accept_at, now))
 		listen_resume(b);
-	else if (b->accept_at != 0)
-		wake_at(b, b->accept_at);
+	if (b->stop_by != 0)
+		wake_at(b, b->stop_by);
 }
 
 static int
@@ -339,20 +348,16 @@ turn(struct broker *b)
 
 	armed_begin();
 	for (int i = 0; i < n; i++) {
-		switch (events[i].data.u64 >> 32) {
-		case EVENT_SIGNALS:
+		const uint64_t kind = events[i].data.u64 >> 32;
+
+		if (kind == EVENT_SIGNALS)
 			take_signals(b);
-			break;
-		case EVENT_ADMIN:
+		else if (kind == EVENT_ADMIN)
 			logger_serve_admins(b);
-			break;
-		case EVENT_NOTES:
+		else if (kind == EVENT_NOTES)
 			workers_note(b, (uint32_t)events[i].data.u64);
-			break;
-		case EVENT_LISTENER:
+		else
 			connections = true;
-			break;
-		}
 	}
 	tick(b);
 	/*
@@ -382,9 +387,9 @@ main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	load_begin(b);
-	if (b->load.ended > 0)
+	if (b->status.loads > 0)
 		begin_accepting(b);
-	while (!b->stopping || b->running > 0)
+	while (b->stop_by == 0 || (b->running > 0 && now_ms() < b->stop_by))
 		turn(b);
 	return EXIT_SUCCESS;
 }

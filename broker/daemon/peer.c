@@ -25,18 +25,6 @@ enum {
 	PROC_FILE_MAX = 8192, /* a longer one is not understood: the peer is in no unit */
 };
 
-/* Supplementary groups as they were at connect(2): the kernel's, not the system database's. */
-static int
-ask_groups(int fd, struct identity *identity)
-{
-	socklen_t size = IPC_GROUPS_MAX * sizeof(gid_t);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, identity->ids, &size) < 0)
-		return -errno; /* ERANGE: more than anybody needs */
-	identity->head.n_groups = (uint32_t)(size / sizeof(gid_t));
-	return 0;
-}
-
 /* All of a small file of a process, with a NUL behind it. False: it is gone, or not small. */
 static bool
 read_proc(pid_t pid, const char *name, char text[PROC_FILE_MAX], size_t *ret_size)
@@ -192,8 +180,11 @@ peer_identify(struct broker *b, struct passing *peer, struct identity *identity)
 		return EACCES;
 	identity->head = (struct ipc_identity){
 		.kind = IPC_IDENTITY, .uid = credentials->uid, .gid = credentials->gid};
-	if (ask_groups(peer->fd, identity) < 0)
-		return EACCES;
+	/* As they were at connect(2): the kernel's, not the system database's. */
+	size = IPC_GROUPS_MAX * sizeof(gid_t);
+	if (getsockopt(peer->fd, SOL_SOCKET, SO_PEERGROUPS, identity->ids, &size) < 0)
+		return EACCES; /* ERANGE: more than anybody needs */
+	identity->head.n_groups = (uint32_t)(size / sizeof(gid_t));
 	ask_unit(b, peer);
 	if (ask_label(b, peer->fd, label, sizeof(label) - 1) < 0)
 		return EACCES;

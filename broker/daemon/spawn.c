@@ -32,7 +32,6 @@ open_from(struct broker *b, const char *directory)
 
 	for (int i = 0; i < N_HELPERS; i++) {
 		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
-		close_fd(&b->helpers[i]);
 		b->helpers[i] = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
 		if (b->helpers[i] >= 0)
 			errno = ENOEXEC; /* of what is no regular file */

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,62 +16,40 @@
 #include "broker/layers.h"
 #include "client-lib/channel.h"
 
-/* Tell a worker to answer what is queued and to exit; it has FINISH_MS for that. */
+/* Tell a worker to answer what is queued and to exit; it has so long for that, or what is left. */
 static void
-finish(struct broker *b, struct worker *w)
+finish(struct broker *b, struct worker *w, int ms)
 {
-	if (w->shown.state == IPC_WORKER_FREE || w->shown.state >= IPC_WORKER_FINISHING)
+	int64_t deadline = now_ms() + ms;
+
+	if (w->shown.state == IPC_WORKER_FREE || w->shown.state == IPC_WORKER_FAILED)
 		return;
+	if (w->shown.state != IPC_WORKER_FINISHING || w->deadline > deadline)
+		w->deadline = deadline;
 	w->shown.state = IPC_WORKER_FINISHING;
-	w->deadline = now_ms() + FINISH_MS;
-	wake_at(b, w->deadline);
-	close_fd(&w->control);
+	wake_at(b, deadline);
+	close_fd(&w->ends[CONTROL]);
 	if (w == b->refuser) {
 		b->refuser = NULL;
 		wake_at(b, b->refuser_at);
 	}
 }
 
-/* The worker's ends of its channels, until they have gone to the child. */
-enum { CONTROL, NOTES, AUDIT, ENDED, N_CHANNELS };
-
+/* The broker's ends, and the worker's, until they have gone to the child. */
 static int
-make_channels(struct worker *w, int ends[N_CHANNELS])
+make_channels(int ours[N_CHANNELS], int theirs[N_CHANNELS])
 {
-	int *const readers[] = {[NOTES] = &w->notes, [AUDIT] = &w->audit, [ENDED] = &w->ended};
-	int pair[2];
+	for (int i = 0; i < N_CHANNELS; i++) {
+		int pair[2];
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	w->control = pair[0];
-	ends[CONTROL] = pair[1];
-	/* One way, before anybody holds the other end. */
-	if (shutdown(w->control, SHUT_RD) < 0)
-		return -errno;
-	for (int i = NOTES; i < N_CHANNELS; i++) {
-		if (pipe2(pair, O_CLOEXEC | O_NONBLOCK) < 0)
+		if (i == CONTROL ? socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)
+				 : pipe2(pair, O_CLOEXEC | O_NONBLOCK))
 			return -errno;
-		*readers[i] = pair[0];
-		ends[i] = pair[1];
+		ours[i] = pair[0];
+		theirs[i] = pair[1];
 	}
-	return 0;
-}
-
-static int
-send_setup(struct broker *b, const struct worker *w)
-{
-	struct identity *identity = &b->identities[w - b->workers];
-	struct ipc_setup setup = {
-		.required = b->options.required | b->layers, /* no less than the first one */
-		.worker = w->shown.number,
-		.generation = w->shown.generation,
-		.own_uid = policy_own_id(b->image, b->own_uid, IPC_WORKERS_MAX,
-					 (uint32_t)(w - b->workers)),
-		.own_gid = b->own_gid,
-	};
-	const struct iovec iov[2] = {{&setup, sizeof(setup)}, {identity, identity_size(identity)}};
-
-	return channel_send(w->control, iov, 2, NULL, 0, NULL, MSG_DONTWAIT);
+	/* One way, before anybody holds the other end. */
+	return shutdown(ours[CONTROL], SHUT_RD) < 0 ? -errno : 0;
 }
 
 static int
@@ -78,6 +57,16 @@ launch(struct broker *b, struct worker *w, const int ends[N_CHANNELS])
 {
 	const int fds[] = {ends[CONTROL], ends[NOTES], ends[AUDIT],
 			   ends[ENDED],   b->page_fd,  b->image_fd};
+	struct identity *identity = &b->identities[w - b->workers];
+	struct ipc_setup setup = {
+		.required = b->options.required | b->status.layers, /* no less than the first one */
+		.worker = w->shown.number,
+		.generation = w->shown.generation,
+		.own_uid = policy_own_id(b->image, b->own_uid, IPC_WORKERS_MAX,
+					 (uint32_t)(w - b->workers)),
+		.own_gid = b->own_gid,
+	};
+	const struct iovec iov[2] = {{&setup, sizeof(setup)}, {identity, identity_size(identity)}};
 	char title[64];
 	int r;
 
@@ -86,9 +75,9 @@ launch(struct broker *b, struct worker *w, const int ends[N_CHANNELS])
 	else
 		snprintf(title, sizeof(title), "fdbroker-worker: %s",
 			 w->shown.kind == IPC_ANY ? "any" : "refuser");
-	r = send_setup(b, w);
+	r = channel_send(w->ends[CONTROL], iov, 2, NULL, 0, NULL, MSG_DONTWAIT);
 	if (r == 0)
-		r = watch(b, w->notes, EVENT(EVENT_NOTES, w - b->workers));
+		r = watch(b, w->ends[NOTES], EVENT(EVENT_NOTES, w - b->workers));
 	if (r < 0)
 		return r;
 	/* Before the first load there is no image. */
@@ -98,12 +87,10 @@ launch(struct broker *b, struct worker *w, const int ends[N_CHANNELS])
 }
 
 static void
-close_channels(struct worker *w)
+close_channels(int ends[N_CHANNELS])
 {
-	close_fd(&w->control);
-	close_fd(&w->notes);
-	close_fd(&w->audit);
-	close_fd(&w->ended);
+	for (int i = 0; i < N_CHANNELS; i++)
+		close_fd(&ends[i]);
 }
 
 /* A new worker in a free slot. */
@@ -125,22 +112,19 @@ start(struct broker *b, const struct identity *identity, uid_t account, struct w
 			  .gid = identity->head.gid,
 			  .account = identity->head.kind == IPC_IDENTITY ? account
 									 : identity->head.uid,
-			  .generation = b->generation,
+			  .generation = b->status.generation,
 			  .started = now_ms()},
-		.control = -1,
-		.notes = -1,
-		.ended = -1,
-		.audit = -1,
+		.ends = {-1, -1, -1, -1},
+		.took = now_ms(),
 	};
 	memcpy(&b->identities[w - b->workers], identity, identity_size(identity));
 
-	r = make_channels(w, ends);
+	r = make_channels(w->ends, ends);
 	if (r == 0)
 		r = launch(b, w, ends);
-	for (size_t i = 0; i < N_CHANNELS; i++)
-		close_fd(&ends[i]);
+	close_channels(ends);
 	if (r < 0) {
-		close_channels(w);
+		close_channels(w->ends);
 		warnx("cannot start a worker: %s", strerror(-r));
 		return r;
 	}
@@ -151,6 +135,28 @@ start(struct broker *b, const struct identity *identity, uid_t account, struct w
 	return 0;
 }
 
+/* What lies on its control socket, as the kernel accounts for it. */
+static uint32_t
+untaken(const struct worker *w)
+{
+	uint32_t memory[SK_MEMINFO_VARS] = {};
+	socklen_t size = sizeof(memory);
+
+	(void)getsockopt(w->ends[CONTROL], SOL_SOCKET, SO_MEMINFO, memory, &size);
+	return memory[SK_MEMINFO_WMEM_ALLOC];
+}
+
+/* Is it in a call that does not return? So it seems when there is some, and it takes none. */
+static bool
+hangs(struct worker *w)
+{
+	const uint32_t left = untaken(w);
+
+	if (left == 0 || left != w->untaken)
+		w->took = now_ms();
+	return now_ms() - w->took > HANGS_MS;
+}
+
 static int
 pass_to(struct broker *b, struct worker *w, const struct passing *passing)
 {
@@ -159,11 +165,12 @@ pass_to(struct broker *b, struct worker *w, const struct passing *passing)
 	int r;
 
 	logger_tell(b, w, &passing->what);
-	r = channel_send(w->control, iov, 2, &passing->fd, 1, NULL, MSG_DONTWAIT);
+	r = channel_send(w->ends[CONTROL], iov, 2, &passing->fd, 1, NULL, MSG_DONTWAIT);
 	/* As many as may be are on their way to others: not this worker's fault (unix(7)). */
 	if (r == -ETOOMANYREFS)
 		r = -EAGAIN;
 	if (r == 0) {
+		w->untaken = untaken(w);
 		w->shown.open++;
 		/* Those of no account are counted by nobody else, and what ended would not fit. */
 		if (++w->shown.passed % ENDED_AT_ONCE == 0)
@@ -176,7 +183,7 @@ uint64_t
 worker_open(struct worker *w)
 {
 	char ended[ENDED_AT_ONCE];
-	ssize_t n = read(w->ended, ended, sizeof(ended));
+	ssize_t n = read(w->ends[ENDED], ended, sizeof(ended));
 
 	/* What it says is believed as far as it can be true. */
 	if (n > 0)
@@ -212,21 +219,25 @@ pass_on(struct broker *b, const struct identity *identity, const struct passing 
 		struct worker *w = &b->workers[i];
 		int r;
 
-		if (w->shown.state == IPC_WORKER_FREE || w->shown.generation != b->generation ||
+		if (w->shown.state == IPC_WORKER_FREE ||
+		    w->shown.generation != b->status.generation ||
 		    memcmp(&b->identities[i], identity, identity_size(identity)) != 0)
 			continue;
 		if (w->shown.state == IPC_WORKER_FAILED)
 			return -EBUSY;
 		/* What clients can make hang is not counted where it would be counted for all. */
-		n += w->shown.state != IPC_WORKER_FINISHING || identity->head.kind == IPC_IDENTITY;
+		n += w->shown.state != IPC_WORKER_FINISHING || w->hung ||
+		     identity->head.kind == IPC_IDENTITY;
 		if (w->shown.state == IPC_WORKER_FINISHING)
 			continue;
-		r = pass_to(b, w, passing);
+		/* Then it gets no more: it ends when its file system answers, or is killed. */
+		w->hung = hangs(w);
+		r = w->hung ? -EAGAIN : pass_to(b, w, passing);
 		if (r == 0)
 			return 0;
-		/* Full: it hangs, and the next one may not. Gone: it is about to be reaped. */
-		if (r != -EAGAIN)
-			finish(b, w);
+		/* Full: perhaps it hangs, and the next one may not. Gone: about to be reaped. */
+		if (w->hung || r != -EAGAIN)
+			finish(b, w, w->hung ? PATIENCE_MS : FINISH_MS);
 	}
 	return n < WORKERS_PER_IDENTITY ? -ENOENT : -EBUSY;
 }
@@ -256,7 +267,7 @@ workers_refuse(struct broker *b, const struct passing *passing)
 		return b->refuser != NULL;
 	/* Full for so long: it hangs, and another one takes over. */
 	if (now_ms() - b->passing_since > FINISH_MS)
-		finish(b, b->refuser);
+		finish(b, b->refuser, FINISH_MS);
 	return false;
 }
 
@@ -274,7 +285,7 @@ kill_worker(struct broker *b, struct worker *w, const char *why)
 {
 	warnx("worker %u (uid %u) is killed: %s", w->shown.number, w->shown.uid, why);
 	kill(w->shown.pid, SIGKILL);
-	finish(b, w);
+	finish(b, w, 0);
 	w->deadline = 0;
 }
 
@@ -286,7 +297,7 @@ take_note(struct broker *b, struct worker *w, unsigned char note)
 		w->shown.state = IPC_WORKER_READY;
 		w->shown.layers = note & LAYERS_ALL;
 	} else if (note == IPC_NOTE_IDLE) {
-		finish(b, w);
+		finish(b, w, FINISH_MS);
 	} else if (note == IPC_NOTE_REPLACE && w->deadline == 0) {
 		/* A file that is replaced all the time costs one worker a second. */
 		w->deadline = w->shown.started + RESTART_MS;
@@ -302,13 +313,13 @@ workers_note(struct broker *b, uint32_t index)
 	int64_t now = now_ms();
 	ssize_t n;
 
-	if (w->notes < 0)
+	if (w->ends[NOTES] < 0)
 		return;
-	n = read(w->notes, notes, sizeof(notes));
+	n = read(w->ends[NOTES], notes, sizeof(notes));
 	if (n <= 0) {
 		/* Its end is closed, and soon it is gone: no more to be told of this. */
 		if (n == 0 || errno != EAGAIN)
-			close_fd(&w->notes);
+			close_fd(&w->ends[NOTES]);
 		return;
 	}
 	if (now - w->notes_since >= 1000) {
@@ -317,7 +328,7 @@ workers_note(struct broker *b, uint32_t index)
 	}
 	w->notes_count += (unsigned)n;
 	if (w->notes_count > NOTES_PER_SECOND) {
-		close_fd(&w->notes);
+		close_fd(&w->ends[NOTES]);
 		kill_worker(b, w, "it sends more notes than any reason could make");
 		return;
 	}
@@ -329,7 +340,7 @@ void
 workers_finish_all(struct broker *b)
 {
 	for (size_t i = 0; i < IPC_WORKERS_MAX; i++)
-		finish(b, &b->workers[i]);
+		finish(b, &b->workers[i], FINISH_MS);
 }
 
 bool
@@ -344,7 +355,7 @@ workers_reap(struct broker *b, pid_t pid, int status)
 	if (WIFSIGNALED(status) && w->shown.state != IPC_WORKER_FINISHING)
 		warnx("worker %u (uid %u) died of signal %d (%s)", w->shown.number, w->shown.uid,
 		      WTERMSIG(status), strsignal(WTERMSIG(status)));
-	close_channels(w);
+	close_channels(w->ends);
 	/* What could not start now could not start again at once either. */
 	w->shown.state =
 		w->shown.state == IPC_WORKER_STARTING ? IPC_WORKER_FAILED : IPC_WORKER_FREE;
@@ -373,7 +384,7 @@ replace(struct broker *b, struct worker *w)
 	w->deadline = now_ms() + RESTART_MS;
 	wake_at(b, w->deadline);
 	if (n < WORKERS_PER_IDENTITY)
-		finish(b, w);
+		finish(b, w, FINISH_MS);
 }
 
 void
@@ -382,19 +393,19 @@ workers_tick(struct broker *b, int64_t now)
 	for (size_t i = 0; i < IPC_WORKERS_MAX; i++) {
 		struct worker *w = &b->workers[i];
 
-		if (w->shown.state == IPC_WORKER_FREE || w->deadline == 0)
+		if (w->shown.state == IPC_WORKER_FREE || w->deadline == 0 ||
+		    !is_due(b, w->deadline, now))
 			continue;
-		if (w->deadline > now)
-			wake_at(b, w->deadline);
-		else if (w->shown.state == IPC_WORKER_FINISHING)
+		if (w->shown.state == IPC_WORKER_FINISHING)
 			kill_worker(b, w, "it did not finish in time");
 		else if (w->shown.state == IPC_WORKER_FAILED)
 			w->shown.state = IPC_WORKER_FREE;
 		else
 			replace(b, w);
 	}
-	if (!b->refuser && !b->stopping && b->refuser_at <= now && workers_start_refuser(b) < 0)
+	if (b->refuser || b->stop_by != 0)
+		return;
+	if (b->refuser_at <= now && workers_start_refuser(b) < 0)
 		b->refuser_at = now + RESTART_MS;
-	if (!b->refuser && !b->stopping)
-		wake_at(b, b->refuser_at);
+	wake_at(b, b->refuser_at);
 }

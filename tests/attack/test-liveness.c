@@ -2,6 +2,7 @@
 /* Clients that ask and do not read, against a real broker: they wait, and nobody else does. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -156,6 +157,41 @@ test_clients_that_disappear(void **state)
 	assert_undisturbed(&broker);
 }
 
+/* A worker that is slow, and still takes what it is given, is not one that hangs. */
+static void
+test_one_that_is_slow(void **state)
+{
+	const double end = seconds_now() + 6 * WAIT_SECONDS;
+	int own = count_fds(0), sockets[8];
+	double begun, took;
+
+	(void)state;
+	do {
+		begun = seconds_now();
+		assert_true(begun < end);
+		assert_return_code(kill(broker.worker, SIGSTOP), errno);
+		for (size_t i = 0; i < ELEMENTS(sockets); i++) {
+			sockets[i] = raw_connect(&broker);
+			sleep_ms(50);
+		}
+		assert_return_code(kill(broker.worker, SIGCONT), errno);
+		took = seconds_now() - begun;
+		assert_served(&broker);
+		for (size_t i = 0; i < ELEMENTS(sockets); i++)
+			close(sockets[i]);
+		/* Longer than a second, on a busy machine, would be a hang; another one serves then. */
+		while (took >= 0.9 && has_draining(&broker) && seconds_now() < end)
+			sleep_ms(10);
+		if (took >= 0.9)
+			broker.worker = worker_of(&broker, geteuid());
+	} while (took >= 0.9);
+	/* Nor is one to which connections come all the time, for longer than that. */
+	for (begun = seconds_now(); seconds_now() < begun + 1.5;)
+		assert_served(&broker);
+	assert_undisturbed(&broker);
+	assert_int_equal(count_fds(0), own);
+}
+
 /* Connected and silent: each costs a descriptor of the worker and nobody's time. */
 static void
 test_clients_that_say_nothing(void **state)
@@ -212,6 +248,7 @@ main(void)
 		cmocka_unit_test(test_clients_that_never_read),
 		cmocka_unit_test(test_descriptors_that_nobody_receives),
 		cmocka_unit_test(test_clients_that_disappear),
+		cmocka_unit_test(test_one_that_is_slow),
 		cmocka_unit_test(test_clients_that_say_nothing),
 		cmocka_unit_test(test_client_without_room),
 		cmocka_unit_test(harness_test_end),
