@@ -106,9 +106,8 @@ near   $(rule 12)
        until: over since the end of 2024-02-29 (UTC): give 'until' a later day
 $(write 'allow user:4242 read /u/x')" user:4242 read /u/x
 explains 'on its last day' 0 "allow  $(rule 12)
-${regular%$'\n'*}
+$regular
        the rule ends after 2024-02-29 (UTC)
-${regular##*$'\n'}
 $(missing /u)" --on 2024-02-29 user:4242 read /u/x
 explains 'who: a part is missing' 1 "deny   no rule allows it
 $(missing /w)

@@ -36,8 +36,8 @@ exits 'help for a mistyped subcommand' 2 help chekc
 err_has 'did you mean, in help' "did you mean 'check'?"
 exits 'nothing like a subcommand' 2 frobnicate
 ok 'no guess then' lacks "$err" 'did you mean'
-exits 'a beginning of a subcommand' 2 statu
-err_has 'did you mean, by the beginning' "did you mean 'status'?"
+exits 'a beginning of a subcommand' 2 whoa
+err_has 'did you mean, by the beginning' "did you mean 'whoami'?"
 exits 'mistyped option' 2 status --jsno
 err_has 'did you mean, options' "did you mean '--json'?"
 exits 'mistyped global option' 2 --sokcet=/x status
