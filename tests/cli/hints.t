@@ -82,4 +82,18 @@ has "a directory is listed" "$T/data/theirs: is a directory; .*fdbroker ls lists
 ln -s plain "$T/data/link"
 has "a link" "$T/data/link: a symbolic link is in the path, and no rule lets the broker follow it" "$(says cat "$T/data/link")"
 
+# A lease that its holder does not give up, fcntl(2): 1024 is F_SETLEASE, 1 is F_WRLCK.
+perl -e '$SIG{IO} = "IGNORE"; open(my $file, "<", $ARGV[0]) or die; fcntl($file, 1024, 1) or die "$!";
+	open(my $ready, ">", $ARGV[1]) or die; sleep 300' "$T/data/plain" "$T/leased" &
+holder=$!
+brokers+=("$holder") # which are ended with the test
+ok "somebody takes a lease" until_ok test -e "$T/leased"
+has "with nonblock" "$T/data/plain: somebody holds a lease on it; without nonblock the broker waits" \
+	"$(says open --flags=read,nonblock "$T/data/plain" -- cat)"
+has "without" "$T/data/plain: no answer from the broker in 5 seconds, or somebody does not give up a lease" "$(says cat "$T/data/plain")"
+kill $holder
+wait $holder 2>/dev/null
+unset "brokers[-1]"
+is "without the lease it is given" text "$(says open --flags=read,nonblock "$T/data/plain" -- cat)"
+
 finished
