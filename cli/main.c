@@ -58,7 +58,7 @@ const struct cli_command cli_commands[] = {
 		.summary = "List directories",
 		.help = "Asks the broker for the names in each directory, and prints them in "
 			"order:\n"
-			"those of which a rule grants more than the name. With --long what may "
+			"those on which a rule grants list, stat or read. With --long what may "
 			"not\n"
 			"be known is shown as '?'. Of several directories each has its path "
 			"above.\n"
