@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "ask.h"
-#include "caveats.h"
 #include "cli.h"
 #include "conditions.h"
 #include "except.h"
@@ -131,7 +130,6 @@ print_conditions(struct ask *ask, unsigned verbs, uint32_t rule)
 	for (size_t i = 0; i < conditions.n; i++)
 		cli_line(stdout, "       %s", conditions.lines[i]);
 	conditions_clear(&conditions);
-	caveats_print(caveats_of(ask, verbs, rule));
 }
 
 void
@@ -267,7 +265,6 @@ allow_json(struct ask *ask, unsigned verbs, uint32_t rule)
 	conditions_clear(&conditions);
 	put_pattern(ask, rule, object);
 	cli_json_put(object, "conditions", lines);
-	cli_json_put(object, "caveats", caveats_json(caveats_of(ask, verbs, rule)));
 	return object;
 }
 

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "ask.h"
-#include "caveats.h"
 #include "cli.h"
 #include "json.h"
 #include "object.h"
@@ -79,7 +78,6 @@ static int
 each(struct ask *ask)
 {
 	json_t *list = cli_json_array();
-	unsigned caveats = 0;
 	bool allowed = true;
 
 	for (int i = 0; i < POLICY_VERBS_N; i++) {
@@ -87,8 +85,6 @@ each(struct ask *ask)
 		json_t *object = cli_json_object();
 
 		allowed &= answer.decision.verdict == POLICY_ALLOW;
-		if (answer.n_allows > 0)
-			caveats |= caveats_of(ask, answer.verbs, answer.allows[0]);
 		answer_json(ask, &answer, object);
 		cli_json_add(list, object);
 		if (!ask->json) {
@@ -105,9 +101,6 @@ each(struct ask *ask)
 		cli_json_print(object);
 	} else {
 		json_decref(list);
-		for (int i = 0; i < CAVEATS_N; i++)
-			if (caveats & 1u << i)
-				cli_error("%s", caveat_text(i));
 	}
 	return allowed ? CLI_YES : CLI_NO;
 }

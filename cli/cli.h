@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #define CLI_DEFAULT_ADMIN "/run/fdbroker/admin"
-#define CLI_FLAG_WORDS    "read,write,append,trunc,nonblock,sync,dsync,direct,nofollow"
+#define CLI_FLAG_WORDS    "read,write,append,trunc,create,excl,nonblock,sync,dsync,direct,nofollow"
 
 enum cli_exit {
 	CLI_YES = 0,
@@ -28,6 +28,10 @@ enum cli_option_id {
 	CLI_POLICY,
 	CLI_FLAGS,
 	CLI_FD,
+	CLI_MODE,
+	CLI_LONG,
+	CLI_NULL,
+	CLI_NO_FOLLOW,
 	CLI_JSON,
 	CLI_ON,
 	CLI_ALL,
@@ -104,11 +108,17 @@ const char *cli_admin_path(const struct cli_args *args);
 /* Put the environment back to what it was before our options, for a program that is executed. */
 void cli_environment_restore(void);
 
-/* Say why broker_open(path, flags) failed and what to do about it. */
+/*
+ * Say why the broker did not do these verbs, a comma list, with path, and what to do about it. To be
+ * called before the next question to the broker.
+ */
+void cli_explain_refusal(const char *path, const char *verbs, int error);
+
+/* The same for broker_open(path, flags). */
 void cli_explain_open(const char *path, int flags, int error);
 
 /* Say why the broker did not say who we are. */
 void cli_explain_whoami(int error);
 
-cli_run cli_help, cli_cat, cli_open, cli_check, cli_can, cli_explain, cli_whoami, cli_status,
-	cli_reload;
+cli_run cli_help, cli_cat, cli_open, cli_ls, cli_stat, cli_check, cli_can, cli_explain, cli_whoami,
+	cli_status, cli_reload;

@@ -48,7 +48,8 @@ _fdbroker_option_value() {
 	--server-uid) _fdbroker_words -W '0 65534' -- "$current" ;;
 	--socket | --admin) _fdbroker_files -f -- "$current" ;;
 	--policy) _fdbroker_files -f -- "$current" ;;
-	--flags) _fdbroker_list "$current" read write append trunc nonblock sync dsync direct nofollow ;;
+	--mode) _fdbroker_words -W '0600 0640 0644' -- "$current" ;;
+	--flags) _fdbroker_list "$current" read write append trunc create excl nonblock sync dsync direct nofollow ;;
 	--on) _fdbroker_words -W "$(date -u +%F)" -- "$current" ;;
 	--fd) _fdbroker_words -W '0 1 2 3' -- "$current" ;;
 	*) return 1 ;;
@@ -58,7 +59,8 @@ _fdbroker_option_value() {
 _fdbroker_operand() {
 	local command=$1 n=$2 current=$3
 	case $command in
-	cat) _fdbroker_files -f -- "$current" ;;
+	cat | stat) _fdbroker_files -f -- "$current" ;;
+	ls) _fdbroker_files -d -- "$current" ;;
 	open)
 		if ((n == 0)); then _fdbroker_files -f -- "$current"; else _fdbroker_words -W -- -- "$current"; fi
 		;;
@@ -73,7 +75,7 @@ _fdbroker_operand() {
 		2) _fdbroker_files -f -- "$current" ;;
 		esac
 		;;
-	help) ((n > 0)) || _fdbroker_words -W 'cat open check can explain whoami status reload help' -- "$current" ;;
+	help) ((n > 0)) || _fdbroker_words -W 'cat open ls stat check can explain whoami status reload help' -- "$current" ;;
 	esac
 }
 
@@ -97,7 +99,7 @@ _fdbroker() {
 				return
 			fi
 			;;
-		--socket | --server-uid | --admin | --policy | --flags | --fd | --on)
+		--socket | --server-uid | --admin | --policy | --flags | --mode | --fd | --on)
 			previous=${words[i]}
 			((i++))
 			((i < ${#words[@]} - 1)) && previous=''
@@ -119,7 +121,9 @@ _fdbroker() {
 		case $command in
 		'') options='--socket --server-uid --admin --help --version' ;;
 		cat) options='--socket --server-uid --help' ;;
-		open) options='--socket --server-uid --flags --fd --help --' ;;
+		open) options='--socket --server-uid --flags --mode --fd --help --' ;;
+		ls) options='--socket --server-uid --long --null --help' ;;
+		stat) options='--socket --server-uid --no-follow --json --help' ;;
 		check) options='--policy --json --help' ;;
 		can) options='--policy --json --on --help' ;;
 		explain) options='--policy --json --on --all --help' ;;
@@ -130,7 +134,7 @@ _fdbroker() {
 		esac
 		_fdbroker_words -W "$options" -- "$current"
 	elif [[ ! $command ]]; then
-		_fdbroker_words -W 'cat open check can explain whoami status reload help' -- "$current"
+		_fdbroker_words -W 'cat open ls stat check can explain whoami status reload help' -- "$current"
 	else
 		_fdbroker_operand "$command" "$n" "$current"
 	fi

@@ -14,6 +14,17 @@ add(struct conditions *c, char *line)
 	c->lines[c->n++] = line;
 }
 
+/* As enum policy_strict. */
+static const char *const strict_texts[] = {
+	[POLICY_STRICT_YES] =
+		"strictmodes: each directory above it must belong to root or to its owner, and "
+		"nobody else may write it (a sticky one above such a directory is fine)",
+	[POLICY_STRICT_STICKY] =
+		"strictmodes=sticky: each directory above it must belong to root or to its owner, "
+		"and nobody else may write it unless it is sticky",
+	[POLICY_STRICT_NO] = "the directories above it may belong to anybody (strictmodes=no)",
+};
+
 static char *
 types_text(unsigned types)
 {
@@ -71,12 +82,11 @@ conditions_find(const struct ask *ask, unsigned verbs, uint32_t rule,
 	if (verbs & opens)
 		add(&c, types_text(options->types));
 	add_owner(ask, options, &c);
-	/* What is not held, or not served, is no condition: see caveats.c. */
-	if (options->strict == POLICY_STRICT_NO)
-		add(&c, cli_format("the directories above it may belong to anybody "
-				   "(strictmodes=no)"));
-	if (!options->symlinks_beneath)
-		add(&c, cli_format("no symbolic link may be in the path"));
+	add(&c, cli_format("%s", strict_texts[options->strict]));
+	add(&c, cli_format(options->symlinks_beneath
+				   ? "where a symbolic link in the path leads has to be allowed as "
+				     "well"
+				   : "no symbolic link may be in the path"));
 	if (verbs & POLICY_WRITE)
 		add(&c, cli_format("it must not be set-user-id or set-group-id, nor have "
 				   "capabilities"));

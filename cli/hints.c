@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What an errno value of broker_open() means to somebody at a terminal. */
+/* What an errno value of the library means to somebody at a terminal. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -98,28 +98,28 @@ has_other_ids(void)
 }
 
 static void
-explain_denied(const char *path, int flags)
+explain_denied(const char *path, const char *verbs)
 {
-	const char *verbs = (flags & O_ACCMODE) == O_RDONLY   ? "read"
-			    : (flags & O_ACCMODE) == O_WRONLY ? "write"
-							      : "read,write";
+	const char *reason = broker_error_reason();
+	_cleanup_free_ char *why =
+		reason ? cli_format("the broker's policy does not allow it: %s", reason)
+		       : cli_format("the broker's policy does not allow it, or it is not what its "
+				    "rule asks for");
 	_cleanup_free_ char *who = who_am_i(), *who_word = cli_shell_word(who);
 	_cleanup_free_ char *path_word = cli_shell_word(path);
 	_cleanup_free_ char *status = status_command();
 
 	if (has_other_ids())
-		cli_error("%s: the broker's policy does not allow it, or it is no regular file; "
-			  "'fdbroker whoami' shows what an administrator can ask",
-			  path);
+		cli_error("%s: %s; 'fdbroker whoami' shows what an administrator can ask", path,
+			  why);
 	else if (strcmp(cli_socket_path(), BROKER_SOCKET_DEFAULT) == 0)
-		cli_error("%s: the broker's policy does not allow it, or it is no regular file; "
-			  "an administrator can ask: fdbroker explain %s %s %s",
-			  path, who_word, verbs, path_word);
+		cli_error("%s: %s; an administrator can ask: fdbroker explain %s %s %s", path, why,
+			  who_word, verbs, path_word);
 	else
-		cli_error("%s: the broker's policy does not allow it, or it is no regular file; "
-			  "an administrator can ask: fdbroker explain --policy DIR %s %s %s "
-			  "(the policy is that broker's: '%s' names each DIR)",
-			  path, who_word, verbs, path_word, status);
+		cli_error(
+			"%s: %s; an administrator can ask: fdbroker explain --policy DIR %s %s %s "
+			"(the policy is that broker's: '%s' names each DIR)",
+			path, why, who_word, verbs, path_word, status);
 }
 
 static void
@@ -178,7 +178,7 @@ cli_explain_whoami(int error)
 }
 
 void
-cli_explain_open(const char *path, int flags, int error)
+cli_explain_refusal(const char *path, const char *verbs, int error)
 {
 	_cleanup_free_ char *what = cli_format("%s: ", path);
 
@@ -189,17 +189,26 @@ cli_explain_open(const char *path, int flags, int error)
 	}
 	switch (error) {
 	case EACCES:
-		explain_denied(path, flags);
+		explain_denied(path, verbs);
 		break;
 	case EINVAL:
 		cli_error("%s: the broker does not take these flags", path);
 		break;
 	case EISDIR:
-		cli_error("%s: is a directory; the broker opens files only", path);
+		cli_error("%s: is a directory; the broker opens files only "
+			  "(fdbroker ls lists it)",
+			  path);
+		break;
+	case ENOTDIR:
+		cli_error("%s: %s", path,
+			  strcmp(verbs, "list") == 0 ? "is no directory, or is beneath a file "
+						       "(fdbroker stat shows a file)"
+						     : strerror(error));
 		break;
 	case ELOOP:
-		cli_error("%s: a symbolic link is in the path; name the file that it leads to "
-			  "(realpath shows it)",
+		cli_error("%s: a symbolic link is in the path, and no rule lets the broker follow "
+			  "it; "
+			  "name the file that it leads to (realpath shows it)",
 			  path);
 		break;
 	case ENXIO:
@@ -211,4 +220,32 @@ cli_explain_open(const char *path, int flags, int error)
 	default:
 		explain_broker(what, error);
 	}
+}
+
+void
+cli_explain_open(const char *path, int flags, int error)
+{
+	int access = flags & O_ACCMODE;
+	_cleanup_free_ char *verbs = cli_format("%s%s",
+						access == O_RDONLY   ? "read"
+						: access == O_WRONLY ? "write"
+								     : "read,write",
+						flags & O_CREAT ? ",create" : "");
+
+	_cleanup_free_ char *status = status_command();
+
+	if (error == ETIMEDOUT)
+		cli_error(
+			"%s: no answer from the broker in %d seconds, or somebody does not give up "
+			"a lease on it; an administrator can ask: %s",
+			path, BROKER_TIMEOUT_DEFAULT / 1000, status);
+	else if (error == EPROTO && (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+		cli_error("%s: the broker went away meanwhile, or was not understood; the file may "
+			  "have been created",
+			  path);
+	else if (error == EAGAIN)
+		cli_error("%s: somebody holds a lease on it; without nonblock the broker waits",
+			  path);
+	else
+		cli_explain_refusal(path, verbs, error);
 }

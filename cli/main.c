@@ -46,11 +46,39 @@ const struct cli_command cli_commands[] = {
 			"LIST: " CLI_FLAG_WORDS ".\n"
 			"Exit: CMD's own; 126 CMD cannot be executed, 127 it was not found;\n"
 			"1 the file was not opened, 2 usage.",
-		.options = ONLINE | CLI_TAKES(CLI_FLAGS) | CLI_TAKES(CLI_FD),
+		.options = ONLINE | CLI_TAKES(CLI_FLAGS) | CLI_TAKES(CLI_MODE) | CLI_TAKES(CLI_FD),
 		.least = 1,
 		.most = 1,
 		.takes_program = true,
 		.run = cli_open,
+	},
+	{
+		.name = "ls",
+		.operands = "PATH...",
+		.summary = "List directories",
+		.help = "Asks the broker for the names in each directory, and prints them in "
+			"order:\n"
+			"those on which a rule grants list, stat or read. With --long what may "
+			"not\n"
+			"be known is shown as '?'. Of several directories each has its path "
+			"above.\n"
+			"Exit: 0 all were listed, 1 one or more were not, 2 usage.",
+		.options = ONLINE | CLI_TAKES(CLI_LONG) | CLI_TAKES(CLI_NULL),
+		.least = 1,
+		.most = -1,
+		.run = cli_ls,
+	},
+	{
+		.name = "stat",
+		.operands = "PATH...",
+		.summary = "Show size, owner, mode and times of files",
+		.help = "Asks the broker for each PATH, which may be a directory, and prints what\n"
+			"stat(1) does: a line for each key, or one JSON object on one line.\n"
+			"Exit: 0 all were shown, 1 one or more were not, 2 usage.",
+		.options = ONLINE | CLI_TAKES(CLI_NO_FOLLOW) | CLI_TAKES(CLI_JSON),
+		.least = 1,
+		.most = -1,
+		.run = cli_stat,
 	},
 	{
 		.name = "check",

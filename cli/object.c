@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "attributes.h"
 #include "json.h"
 #include "text.h"
 
@@ -13,15 +14,23 @@ enum {
 	LINKS_MAX = 40, /* as in the kernel */
 };
 
-static const struct kind {
-	mode_t mode;
-	const char *name;
-	unsigned type; /* enum policy_type */
-} kinds[] = {
-	{S_IFREG, "regular file", POLICY_TYPE_REG}, {S_IFDIR, "directory", 0},
-	{S_IFIFO, "FIFO", POLICY_TYPE_FIFO},        {S_IFCHR, "character device", POLICY_TYPE_CHR},
-	{S_IFBLK, "block device", POLICY_TYPE_BLK}, {S_IFSOCK, "socket", 0},
-};
+/* The bit of enum policy_type; 0: of what is never given out. */
+static unsigned
+type_of(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+		return POLICY_TYPE_REG;
+	case S_IFIFO:
+		return POLICY_TYPE_FIFO;
+	case S_IFCHR:
+		return POLICY_TYPE_CHR;
+	case S_IFBLK:
+		return POLICY_TYPE_BLK;
+	default:
+		return 0;
+	}
+}
 
 static bool
 any_allows(const struct ask *ask, const uint32_t *allows, size_t n, unsigned type)
@@ -41,17 +50,14 @@ static void
 look_at_end(const struct ask *ask, unsigned verbs, const uint32_t *allows, size_t n, mode_t mode,
 	    struct object *object)
 {
-	bool opens = verbs & (POLICY_READ | POLICY_WRITE | POLICY_CREATE);
+	unsigned type = type_of(mode);
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		if ((mode & S_IFMT) != kinds[i].mode || !opens)
-			continue;
-		if (kinds[i].type != 0 && any_allows(ask, allows, n, kinds[i].type))
-			continue;
-		object->path = cli_format("%s", ask->path);
-		object->kind = kinds[i].name;
-		object->refused = true;
-	}
+	if (!(verbs & (POLICY_READ | POLICY_WRITE | POLICY_CREATE)) ||
+	    (type != 0 && any_allows(ask, allows, n, type)))
+		return;
+	object->path = cli_format("%s", ask->path);
+	object->kind = attributes_kind(mode);
+	object->refused = true;
 }
 
 /* Where a path really leads; what does not exist stays as it is. NULL: nobody can tell. */

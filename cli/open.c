@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -22,6 +23,7 @@ static const struct {
 	{"read", WANT_READ, 0}, {"write", WANT_WRITE, 0},    {"append", 0, O_APPEND},
 	{"trunc", 0, O_TRUNC},  {"nonblock", 0, O_NONBLOCK}, {"sync", 0, O_SYNC},
 	{"dsync", 0, O_DSYNC},  {"direct", 0, O_DIRECT},     {"nofollow", 0, O_NOFOLLOW},
+	{"create", 0, O_CREAT}, {"excl", 0, O_EXCL},
 };
 
 enum {
@@ -44,8 +46,6 @@ parse_word(const struct cli_command *command, const char *word, int *want, int *
 
 	const char *nearest = cli_nearest(word, names, WORDS_N);
 
-	if (strcmp(word, "creat") == 0 || strcmp(word, "create") == 0 || strcmp(word, "excl") == 0)
-		return cli_usage(command, "unknown flag '%s': the broker creates no files", word);
 	if (nearest)
 		return cli_usage(command, "unknown flag '%s'; did you mean '%s'?", word, nearest);
 	return cli_usage(command, "unknown flag '%s'; there are %s", word, CLI_FLAG_WORDS);
@@ -66,10 +66,32 @@ parse_flags(const struct cli_args *args, int *ret_flags)
 	if ((flags & (O_APPEND | O_TRUNC)) && !(want & WANT_WRITE))
 		return cli_usage(args->command, "append and trunc need write: --flags=write,%s",
 				 args->value[CLI_FLAGS]);
+	if ((flags & (O_CREAT | O_EXCL)) == O_EXCL)
+		return cli_usage(args->command, "excl needs create: --flags=create,%s",
+				 args->value[CLI_FLAGS]);
 	flags |= want == (WANT_READ | WANT_WRITE) ? O_RDWR
 		 : want == WANT_WRITE             ? O_WRONLY
 						  : O_RDONLY;
 	*ret_flags = flags;
+	return CLI_YES;
+}
+
+/* Permission bits of a file that is created; the rule may give fewer. */
+static int
+parse_mode(const struct cli_args *args, int flags, mode_t *ret_mode)
+{
+	const char *text = args->value[CLI_MODE];
+	size_t n = text ? strspn(text, "01234567") : 0;
+
+	if (!text) {
+		*ret_mode = 0600;
+		return CLI_YES;
+	}
+	if (n == 0 || n > 4 || text[n] || strtoul(text, NULL, 8) > 0777)
+		return cli_usage(args->command, "--mode=%s: not an octal mode (0 to 0777)", text);
+	if (!(flags & O_CREAT))
+		return cli_usage(args->command, "--mode needs --flags=create");
+	*ret_mode = (mode_t)strtoul(text, NULL, 8);
 	return CLI_YES;
 }
 
@@ -108,14 +130,17 @@ cli_open(const struct cli_args *args)
 {
 	const char *path = args->operands[0];
 	int flags = 0, target = 0, r;
+	mode_t mode = 0;
 
 	r = parse_flags(args, &flags);
+	if (r == CLI_YES)
+		r = parse_mode(args, flags, &mode);
 	if (r == CLI_YES)
 		r = parse_fd(args, flags, &target);
 	if (r != CLI_YES)
 		return r;
 
-	int fd = broker_open(path, flags | O_CLOEXEC);
+	int fd = broker_open(path, flags | O_CLOEXEC, mode);
 
 	if (fd < 0) {
 		cli_explain_open(path, flags, errno);

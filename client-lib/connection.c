@@ -193,17 +193,31 @@ exchange(struct connection *connection, const struct where *where, struct questi
 	}
 }
 
+/* Of a file, and again while somebody holds a lease on it, as long as open(2) would wait for that. */
 static int
 exchange_path(struct connection *connection, const struct where *where, struct question *question,
 	      const char *path, const struct timespec *deadline)
 {
+	bool waits = question->operation != WIRE_OPEN || !(question->file.flags & O_NONBLOCK);
+	int r;
+
 	question->file.path = path;
 	question->file.path_length = (uint32_t)strnlen(path, WIRE_PATH_MAX + 1);
 	if (question->file.path_length == 0 || question->file.path_length > WIRE_PATH_MAX) {
 		connection->reason[0] = '\0';
 		return -EINVAL;
 	}
-	return exchange(connection, where, question, deadline);
+	for (unsigned attempt = 0;; attempt++) {
+		r = exchange(connection, where, question, deadline);
+		if (r != -EAGAIN || !waits)
+			return r;
+		if (deadline_left(deadline) == 0)
+			return -ETIMEDOUT;
+		back_off(attempt);
+		/* The time is for all attempts. */
+		if (is_open(connection))
+			(void)limit_waits(connection->fd, deadline);
+	}
 }
 
 int
@@ -214,17 +228,8 @@ connection_open(struct connection *connection, const struct where *where, const 
 		.operation = WIRE_OPEN,
 		.file = {.flags = (uint32_t)flags, .mode = mode},
 	};
-	int r;
+	int r = exchange_path(connection, where, &question, path, deadline);
 
-	for (unsigned attempt = 0;; attempt++) {
-		r = exchange_path(connection, where, &question, path, deadline);
-		/* open(2) would wait until the owner has given up its lease. */
-		if (r != -EAGAIN || flags & O_NONBLOCK)
-			break;
-		if (deadline_left(deadline) == 0)
-			return -ETIMEDOUT;
-		back_off(attempt);
-	}
 	if (r == 0)
 		*ret_fd = question.fd;
 	return r;

@@ -54,9 +54,9 @@ void connection_forked(void);
 
 /*
  * Ask for one file and wait until deadline (CLOCK_MONOTONIC). Connects when needed, and once more,
- * as often as the deadline permits, whenever the request is known not to have been executed; and asks
- * again while the file's owner holds a lease on it (fcntl(2)), without O_NONBLOCK. Returns 0 and a
- * descriptor, or a negative errno value out of those that fdbroker.h lists.
+ * as often as the deadline permits, whenever the request is known not to have been executed, or may be
+ * executed twice; and asks again while the file's owner holds a lease on it (fcntl(2)), without
+ * O_NONBLOCK. Returns 0 and a descriptor, or a negative errno value out of those that fdbroker.h lists.
  */
 int connection_open(struct connection *connection, const struct where *where, const char *path,
 		    int flags, mode_t mode, const struct timespec *deadline, int *ret_fd);

@@ -125,7 +125,7 @@ read_grant(const struct answer *answer, const struct wire_outcome *outcome,
 static enum outcome
 read_status(const struct wire_outcome *outcome, struct question *question)
 {
-	if (outcome->more_size < WIRE_STATUS_SIZE)
+	if (outcome->more_size < WIRE_STATUS_SIZE || outcome->text_length > 0)
 		return OUTCOME_FAILED;
 	memset(question->status, 0, sizeof(*question->status));
 	memcpy(question->status, outcome->more, WIRE_STATUS_SIZE);
@@ -138,14 +138,19 @@ read_entries(const struct wire_outcome *outcome, struct question *question)
 	size_t length = outcome->text_length, name_length;
 	const char *text = outcome->text, *name;
 	unsigned char type;
+	uint64_t next;
 
-	if (outcome->more_size < sizeof(question->next) || length > CONNECTION_LIST_MAX)
+	if (outcome->more_size < sizeof(next) || length > CONNECTION_LIST_MAX)
+		return OUTCOME_FAILED;
+	memcpy(&next, outcome->more, sizeof(next));
+	/* A page that leads to itself would be asked for, for ever. */
+	if (next != 0 && next == question->file.from)
 		return OUTCOME_FAILED;
 	while (wire_next_entry(&text, &length, &type, &name, &name_length))
 		;
 	if (length > 0)
 		return OUTCOME_FAILED;
-	memcpy(&question->next, outcome->more, sizeof(question->next));
+	question->next = next;
 	memcpy(question->text, outcome->text, outcome->text_length);
 	question->text_length = outcome->text_length;
 	return OUTCOME_DONE;
@@ -172,7 +177,7 @@ read_outcome(struct connection *connection, const struct answer *answer, uint32_
 		return question->operation == WIRE_STAT ? read_status(&outcome, question)
 							: read_entries(&outcome, question);
 	*ret_error = status == 0 ? result_error(outcome.error) : status_error(status);
-	if (status == 0)
+	if (status == 0 && outcome.error == EACCES)
 		keep_reason(connection, &outcome);
 	return OUTCOME_FAILED;
 }

@@ -41,9 +41,10 @@ explains() {
 rule() { printf '%s:%d  %s' "$f" "$1" "$(sed -n "$1p" "$f")"; }
 missing() { echo "file   $1 does not exist"; }
 write() { printf 'write  a policy file needs this rule, or a wider one:\n       %s' "$1"; }
-regular='       it must be a regular file
-       no symbolic link may be in the path
-       strictmodes: not held in this version: who may write a directory decides what is in it'
+named='       strictmodes: each directory above it must belong to root or to its owner, and nobody else may write it (a sticky one above such a directory is fine)
+       no symbolic link may be in the path'
+regular="       it must be a regular file
+$named"
 
 explains 'an allow' 0 "allow  $(rule 10)
 $regular
@@ -66,9 +67,7 @@ near   $(rule 7)
        verbs: the rule lists write; the request also needs read,create
 $(write 'allow user:4242 read,write,create /v/both')" user:4242 read,write,create /v/both
 explains 'read covers stat' 0 "allow  $(rule 6)
-       no symbolic link may be in the path
-       strictmodes: not held in this version: who may write a directory decides what is in it
-       stat: not served in this version: there is no request for it
+$named
 $(missing /v)
 near   $(rule 7)
        verbs: the rule lists write; the request needs stat" user:4242 stat /v/both
@@ -107,9 +106,8 @@ near   $(rule 12)
        until: over since the end of 2024-02-29 (UTC): give 'until' a later day
 $(write 'allow user:4242 read /u/x')" user:4242 read /u/x
 explains 'on its last day' 0 "allow  $(rule 12)
-${regular%$'\n'*}
+$regular
        the rule ends after 2024-02-29 (UTC)
-${regular##*$'\n'}
 $(missing /u)" --on 2024-02-29 user:4242 read /u/x
 explains 'who: a part is missing' 1 "deny   no rule allows it
 $(missing /w)
@@ -201,9 +199,7 @@ $(write 'allow user:4242 create /v/one')
 
 stat:
 allow  $(rule 8)
-       no symbolic link may be in the path
-       strictmodes: not held in this version: who may write a directory decides what is in it
-       stat: not served in this version: there is no request for it
+$named
 
 list:
 deny   no rule allows it

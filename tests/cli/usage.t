@@ -17,7 +17,7 @@ ok 'the version' has "$out" 'fdbroker '
 exits '-V' 0 -V
 
 mapfile -t commands < <(sed -n '/^Subcommands:/,/^$/s/^  \([a-z]\{1,\}\) .*/\1/p' <<<"$help")
-ok 'help lists the subcommands' is "${commands[*]}" 'cat open check can explain whoami status reload help'
+ok 'help lists the subcommands' is "${commands[*]}" 'cat open ls stat check can explain whoami status reload help'
 for c in "${commands[@]}"; do
 	exits "help $c" 0 help "$c"
 	text=$out
@@ -36,8 +36,8 @@ exits 'help for a mistyped subcommand' 2 help chekc
 err_has 'did you mean, in help' "did you mean 'check'?"
 exits 'nothing like a subcommand' 2 frobnicate
 ok 'no guess then' lacks "$err" 'did you mean'
-exits 'a beginning of a subcommand' 2 stat
-err_has 'did you mean, by the beginning' "did you mean 'status'?"
+exits 'a beginning of a subcommand' 2 whoa
+err_has 'did you mean, by the beginning' "did you mean 'whoami'?"
 exits 'mistyped option' 2 status --jsno
 err_has 'did you mean, options' "did you mean '--json'?"
 exits 'mistyped global option' 2 --sokcet=/x status
@@ -60,16 +60,28 @@ exits 'open with nothing behind --' 2 open /x --
 exits 'open with the program before --' 2 open /x true
 exits 'open with two paths' 2 open /x /y -- true
 err_has 'the program stands behind --' "behind '--'"
-for flags in reed '' 'read,' append trunc read,append create; do
+for flags in reed '' 'read,' append trunc read,append excl write,excl; do
 	exits "open --flags='$flags'" 2 open --flags "$flags" /x -- true
 done
 exits 'open --flags=wirte' 2 open --flags=wirte /x -- true
 err_has 'did you mean, flags' "did you mean 'write'?"
-for flag in creat create excl; do
-	exits "open --flags=write,$flag" 2 open --flags=write,$flag /x -- true
-	err_has 'no file is created' 'the broker creates no files'
-	ok 'no guess then' lacks "$err" 'did you mean'
+exits 'open --flags=write,creat' 2 open --flags=write,creat /x -- true
+err_has 'did you mean, flags' "did you mean 'create'?"
+exits 'open --flags=write,excl' 2 open --flags=write,excl /x -- true
+err_has 'what it needs' 'excl needs create: --flags=create,write,excl'
+for mode in 8 0x1 -1 1000 4755 07777 00640 ' 640' 640x u=rw; do
+	exits "open --mode='$mode'" 2 open --flags=write,create --mode="$mode" /x -- true
+	err_has 'it is none' 'not an octal mode'
 done
+for mode in 0 7 640 0640 0777; do
+	exits "open --mode=$mode" 1 --socket "$scratch/none" open --flags=write,create --mode=$mode /x -- true
+	err_has 'it is one' 'no broker at'
+done
+exits 'open --mode of what is not created' 2 open --flags=write --mode=640 /x -- true
+err_has 'it says so' '--mode needs --flags=create'
+exits 'ls without a path' 2 ls
+exits 'ls --long and --null' 2 ls --long --null /x
+exits 'stat without a path' 2 stat
 for fd in x -1 1x ' 1' 99999999999999999999 1000000000; do
 	exits "open --fd='$fd'" 2 open --fd="$fd" /x -- true
 done
@@ -105,6 +117,12 @@ page=$root/cli/fdbroker.1
 for c in "${commands[@]}"; do
 	ok "manual page: $c" grep -Eq "^(\.It )?\.?Cm $c( |$)|^\.It Cm $c( |$)" "$page"
 done
+# Words of --flags, in all places.
+flags=$("$fdbroker" help open | sed -n 's/^LIST: \(.*\)\.$/\1/p')
+ok 'there are flags' has "$flags" ',create,excl,'
+for flag in ${flags//,/ }; do
+	ok "manual page: flag $flag" grep -Eq "^\.Cm $flag( |$)" "$page"
+done
 for o in "${options[@]}"; do
 	ok "manual page: --$o" grep -Eq "^\.It Fl (. , Fl )?-$o( |$)" "$page"
 done
@@ -135,8 +153,12 @@ for c in "${commands[@]}"; do
 	wanted=$("$fdbroker" help "$c" | sed -n 's/^  \(   \|-.,\) \(--[a-z-]*\).*/\2/p' | sort)
 	ok "completion: options of $c" is "$(grep -vx -- -- <<<"$completed" | sort)" "$wanted"
 done
+complete_line 'open --flags='
+ok 'completion: all flags' is "$(paste -sd, <<<"$completed")" "$flags"
 complete_line 'open --flags=write,app'
 ok 'completion: flags' is "$completed" 'write,append'
+complete_line 'open --flags=write,cr'
+ok 'completion: flags of creation' is "$completed" 'write,create'
 complete_line 'can user:root read,wr'
 ok 'completion: verbs' is "$completed" 'read,write'
 complete_line 'explain user:root a'
@@ -160,6 +182,8 @@ ok 'completion: users, behind another atom' is "$completed" group:7+user:root
 mkdir "$scratch/policy.d"
 complete_line "check --policy $scratch/pol"
 ok 'completion: directories' is "$completed" "$scratch/policy.d"
+complete_line "ls $scratch/pol"
+ok 'completion: directories to list' is "$completed" "$scratch/policy.d"
 complete_line "--socket=$scratch/pol"
 ok 'completion: a path behind =' is "$completed" "$scratch/policy.d"
 

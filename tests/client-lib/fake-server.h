@@ -37,6 +37,8 @@ struct request {
 	uint32_t id;
 	char path[256]; /* "": it is a question */
 	uint32_t from;
+	enum wire_operation operation;
+	struct wire_file file; /* but its path */
 };
 
 enum after {
@@ -59,6 +61,15 @@ struct server {
 
 /* --- in the server ------------------------------------------------------------------------------
  */
+
+static inline void
+send_outcome(const struct request *request, const struct wire_outcome *outcome)
+{
+	char reply[WIRE_REPLY_MAX];
+	size_t size = wire_encode_reply(reply, request->id, 0, outcome, 1, outcome->more_size);
+
+	(void)raw_send_bytes(request->socket, reply, size);
+}
 
 static inline void
 send_reply(const struct request *request, uint16_t status, uint32_t error, const int *fds,
@@ -102,9 +113,12 @@ read_request(const struct server *server, int socket, unsigned connection)
 	request.id = decoded.id;
 	request.from = decoded.from;
 	request.number = ++server->seen->requests;
-	if (decoded.operation == WIRE_OPEN)
-		snprintf(request.path, sizeof(request.path), "%.*s",
-			 (int)decoded.files[0].path_length, decoded.files[0].path);
+	request.operation = decoded.operation;
+	if (decoded.n > 0) {
+		request.file = decoded.files[0];
+		snprintf(request.path, sizeof(request.path), "%.*s", (int)request.file.path_length,
+			 request.file.path);
+	}
 	return server->answer(&request);
 }
 

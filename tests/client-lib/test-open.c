@@ -223,23 +223,146 @@ test_draining_server(void **state)
 	}
 }
 
+/* --- files that are created ---------------------------------------------------------------------
+ */
+
+enum {
+	EXCLUSIVELY = O_WRONLY | O_CREAT | O_EXCL,
+};
+
+/* What the server was asked for arrived as it was said. */
+static enum after
+grant_0640(const struct request *request)
+{
+	if (request->file.flags != (EXCLUSIVELY | O_APPEND) || request->file.mode != 0640)
+		return CLOSE;
+	return grant(request);
+}
+
+static bool
+creates(int flags)
+{
+	int fd = broker_open(file, flags, 0640);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static void
+creates_exclusively(const struct server *server)
+{
+	(void)server;
+	CHECK(creates(EXCLUSIVELY));
+}
+
+static void
+creates_appending(const struct server *server)
+{
+	(void)server;
+	CHECK(creates(EXCLUSIVELY | O_APPEND));
+}
+
+static void
+opens_and_creates(const struct server *server)
+{
+	CHECK(opens(file));
+	creates_exclusively(server);
+}
+
+static void
+creates_or_opens(const struct server *server)
+{
+	(void)server;
+	CHECK(creates(O_WRONLY | O_CREAT));
+}
+
 /* Whether it was executed is not known: an exclusive creation is not tried again. */
 static void
 creates_once(const struct server *server)
 {
 	errno = 0;
-	CHECK(broker_open(file, O_WRONLY | O_CREAT | O_EXCL, 0600) == -1 && errno == EPROTO);
-	CHECK(server->seen->requests == 1);
+	CHECK(!creates(EXCLUSIVELY) && errno == EPROTO);
+	CHECK(server->seen->accepted == 1);
+	/* What is not exclusive is. */
+	CHECK(creates(O_WRONLY | O_CREAT));
 }
 
 static void
-test_no_second_creation(void **state)
+test_creation(void **state)
 {
-	struct server server = {.answer = end_three_times};
+	struct {
+		struct server server;
+		void (*client)(const struct server *server);
+		unsigned requests;
+	} all[] = {
+		{{.answer = grant_0640}, creates_appending, 1},
+		{{.answer = end_three_times}, creates_once, 4},
+		{{.answer = grant, .no_read = true}, creates_once, 1},
+		{{.answer = end_three_times}, creates_or_opens, 4},
+		/* Known not to have been executed: a reply says so, or EPIPE. */
+		{{.answer = retry_five_times}, creates_exclusively, 6},
+		{{.answer = grant_and_deafen}, opens_and_creates, 2},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(all); i++) {
+		server_start(&all[i].server);
+		client_run(all[i].client, &all[i].server);
+		assert_int_equal(all[i].server.seen->requests, all[i].requests);
+		server_stop(&all[i].server);
+	}
+}
+
+/* --- leases -------------------------------------------------------------------------------------
+ */
+
+static enum after
+leased_five_times(const struct request *request)
+{
+	if (request->number > 5)
+		return grant(request);
+	send_reply(request, 0, EAGAIN, NULL, 0);
+	return KEEP;
+}
+
+static enum after
+leased_for_ever(const struct request *request)
+{
+	send_reply(request, 0, EAGAIN, NULL, 0);
+	return KEEP;
+}
+
+/* And then a file system that does not answer. */
+static enum after
+leased_three_seconds(const struct request *request)
+{
+	static double start;
+
+	if (start == 0)
+		start = seconds_now();
+	return seconds_now() - start < 3 ? leased_for_ever(request) : KEEP;
+}
+
+static void
+waits_for_leases(const struct server *server)
+{
+	errno = 0;
+	CHECK(broker_open(file, O_RDONLY | O_NONBLOCK) == -1 && errno == EAGAIN);
+	CHECK(server->seen->requests == 1);
+	CHECK(opens(file));
+	CHECK(server->seen->requests == 6);
+}
+
+static void
+test_leases(void **state)
+{
+	struct server server = {.answer = leased_five_times};
 
 	(void)state;
 	server_start(&server);
-	client_run(creates_once, &server);
+	client_run(waits_for_leases, &server);
+	assert_int_equal(server.seen->accepted, 1);
 	server_stop(&server);
 }
 
@@ -295,6 +418,18 @@ times_out(const struct server *server)
 	took = seconds_now() - start;
 	CHECK(took >= 4.99 && took < 6.5);
 	CHECK(count_fds(0) == before);
+}
+
+/* An answer that came is no reason to close the connection. */
+static void
+times_out_or_stays(const struct server *server)
+{
+	double start = seconds_now(), took;
+
+	CHECK(fails("/silence", ETIMEDOUT));
+	took = seconds_now() - start;
+	CHECK(took >= 4.99 && took < 6.5);
+	CHECK(server->seen->accepted == 1);
 }
 
 static void
@@ -371,6 +506,8 @@ test_deadlines(void **state)
 		{{.answer = silent}, times_out_in_a_storm, 0},
 		{{.answer = end_for_ever}, times_out, 0},
 		{{.answer = retry_for_ever}, times_out, 0},
+		{{.answer = leased_for_ever}, times_out_or_stays, 0},
+		{{.answer = leased_three_seconds}, times_out, 0},
 		{{.answer = slow}, opens_after_a_late_connection, 0},
 		{{.stuck = true}, times_out_connecting, 0},
 		{{.stuck = true}, times_out_connecting_in_a_storm, 0},
@@ -386,6 +523,7 @@ test_deadlines(void **state)
 	/* It did not come back faster than it should. */
 	assert_in_range(all[2].server.seen->accepted, 10, 1000);
 	assert_in_range(all[3].server.seen->accepted, 10, 1000);
+	assert_in_range(all[4].server.seen->requests, 10, 1000);
 	for (size_t i = 0; i < ELEMENTS(all); i++)
 		server_stop(&all[i].server);
 }
@@ -419,7 +557,8 @@ main(void)
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_replaced_servers),
 		cmocka_unit_test(test_draining_server),
-		cmocka_unit_test(test_no_second_creation),
+		cmocka_unit_test(test_creation),
+		cmocka_unit_test(test_leases),
 		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_deadlines),
 	};

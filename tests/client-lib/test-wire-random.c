@@ -363,6 +363,73 @@ test_pages(void **state)
 	assert_in_range(taken, ROUNDS / 10, ROUNDS - ROUNDS / 10);
 }
 
+/* Entries of two or three bytes of name, in which each of these is frequent. */
+static size_t
+random_entries(unsigned char *bytes)
+{
+	static const unsigned char frequent[] = "..../ab\0";
+	size_t used = 0;
+
+	add_noise(bytes);
+	for (uint32_t n = draw(6); n > 0; n--) {
+		size_t length = 1 + draw(20);
+
+		bytes[used + 1] = (unsigned char)length;
+		for (size_t i = 0; i < length; i++)
+			bytes[used + 2 + i] = draw(12) ? 'a' : frequent[draw(sizeof(frequent) - 1)];
+		if (draw(20) == 0)
+			memset(bytes + used + 2, '.', length);
+		used += 2 + length;
+	}
+	return used;
+}
+
+/* How many there are before the first that is none, read in another way: byte by byte. */
+static size_t
+count_entries(const unsigned char *bytes, size_t size, size_t *ret_rest)
+{
+	size_t at = 0, n = 0;
+
+	for (;; n++) {
+		size_t length, others = 0;
+		bool good = true;
+
+		*ret_rest = size - at;
+		if (at + 2 > size)
+			return n;
+		length = bytes[at + 1];
+		if (length == 0 || at + 2 + length > size)
+			return n;
+		for (size_t i = 0; i < length; i++) {
+			unsigned char c = bytes[at + 2 + i];
+
+			good = good && c != '/' && c != 0;
+			others += c != '.';
+		}
+		if (!good || (others == 0 && length < 3))
+			return n;
+		at += 2 + length;
+	}
+}
+
+static void
+test_entries(void **state)
+{
+	static unsigned char bytes[ROOM + 8];
+	unsigned taken = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		size_t size = mutate(bytes, random_entries(bytes)), rest = 0, wanted = 0;
+		size_t n = decode_entries(bytes, size, &rest);
+
+		if (n != count_entries(bytes, size, &wanted) || rest != wanted)
+			fail_msg("entries %u: %zu, and %zu bytes are left", i, n, rest);
+		taken += rest == 0;
+	}
+	assert_in_range(taken, ROUNDS / 10, ROUNDS - ROUNDS / 10);
+}
+
 int
 main(void)
 {
@@ -370,6 +437,7 @@ main(void)
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_replies),
 		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_entries),
 	};
 
 	return cmocka_run_group_tests_name("client-lib/wire-random", tests, make_room, NULL);

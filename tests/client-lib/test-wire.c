@@ -251,6 +251,44 @@ test_sizes_of_items(void **state)
 				 n <= WIRE_ITEMS_MAX ? 0 : EPROTO);
 }
 
+/* Of one directory. An item that is not long enough for a place begins at the first name. */
+static void
+test_list_items(void **state)
+{
+	static const uint32_t lengths[] = {2, 2};
+	const uint16_t list = WIRE_LIST;
+	static char message[WIRE_MESSAGE_MAX];
+	struct wire_request d;
+
+	(void)state;
+	for (size_t item = 0; item < 300; item++) {
+		bool good = item >= ITEM && item <= 256, has_place = item >= LIST_ITEM;
+		size_t size = make_request(message, 1, item, lengths);
+
+		memcpy(message + offsetof(struct wire_header, operation), &list, sizeof(list));
+		assert_int_equal(decode(message, size, &d), good ? 0 : EPROTO);
+		for (size_t at = ITEM; good && at < item; at++) {
+			bool in_place = has_place && at < LIST_ITEM;
+
+			message[HEADER + at] = 1;
+			assert_int_equal(decode(message, size, &d), in_place ? 0 : E2BIG);
+			if (in_place)
+				assert_true(d.files[0].from == htole64(1ull << 8 * (at - ITEM)) ||
+					    htole16(1) != 1);
+			message[HEADER + at] = 0;
+		}
+		if (!good)
+			continue;
+		assert_int_equal(decode(message, size, &d), 0);
+		assert_int_equal(d.operation, WIRE_LIST);
+		assert_true(d.files[0].from == 0);
+		check_files(&d, size, 1, item, lengths);
+		size = make_request(message, 2, item, lengths);
+		memcpy(message + offsetof(struct wire_header, operation), &list, sizeof(list));
+		assert_int_equal(decode(message, size, &d), EPROTO);
+	}
+}
+
 /* --- replies ------------------------------------------------------------------------------------
  */
 
@@ -406,6 +444,61 @@ test_spoilt_replies(void **state)
 		assert_int_equal(decode_reply(message, size, 7, 2, &status, got), -EPROTO);
 		memcpy(message, &length, sizeof(length));
 		assert_int_equal(decode_reply(message, size, 7, 2, &status, got), -EPROTO);
+	}
+}
+
+/* --- entries ------------------------------------------------------------------------------------
+ */
+
+static void
+test_entries(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t size, n, rest;
+	} cases[] = {
+#define ENTRIES(text, n, rest) {text, sizeof(text) - 1, n, rest}
+		ENTRIES("", 0, 0),
+		ENTRIES("\4\1a", 1, 0),
+		ENTRIES("\0\1a\xff\3bcd\10\2..\0", 2, 5),
+		ENTRIES("\4\3...", 1, 0),
+		ENTRIES("\4\2.a\4\2a.\4\3..a", 3, 0),
+		ENTRIES("\4\1\n\4\2\xff\1", 2, 0),
+		ENTRIES("\4", 0, 1),
+		ENTRIES("\4\0", 0, 2),
+		ENTRIES("\4\1a\4\0\4\1a", 1, 5),
+		ENTRIES("\4\1", 0, 2),
+		ENTRIES("\4\2a", 0, 3),
+		ENTRIES("\4\1/", 0, 3),
+		ENTRIES("\4\3a/b", 0, 5),
+		ENTRIES("\4\2a/", 0, 4),
+		ENTRIES("\4\2/a", 0, 4),
+		ENTRIES("\4\1\0", 0, 3),
+		ENTRIES("\4\2a\0", 0, 4),
+		ENTRIES("\4\3a\0b", 0, 5),
+		ENTRIES("\4\1.", 0, 3),
+		ENTRIES("\4\2..", 0, 4),
+	};
+	char text[sizeof(struct wire_entry) + WIRE_NAME_MAX];
+	size_t rest;
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(cases); i++) {
+		rest = 4711;
+		if (decode_entries(cases[i].text, cases[i].size, &rest) != cases[i].n ||
+		    rest != cases[i].rest)
+			fail_msg("case %zu: %zu bytes are left", i, rest);
+	}
+	/* Each length, whole and cut at each byte. */
+	memset(text, 'n', sizeof(text));
+	for (size_t length = 1; length <= WIRE_NAME_MAX; length++) {
+		text[1] = (char)length;
+		for (size_t size = 0; size <= length + sizeof(struct wire_entry); size++) {
+			bool whole = size == length + sizeof(struct wire_entry);
+
+			assert_int_equal(decode_entries(text, size, &rest), whole);
+			assert_int_equal(rest, whole ? 0 : size);
+		}
 	}
 }
 
@@ -582,53 +675,17 @@ test_spoilt_pages(void **state)
 	}
 }
 
-/* The bytes that the manual shows, of a machine that writes the low byte first. */
-static void
-test_vectors(void **state)
-{
-	static const unsigned char question[] = {
-		0x20, 0, 0, 0, 1, 0, 2, 0, 1, 0, 0, 0, 0x10, 0, 1, 0,
-		0x07, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,    0, 0, 0,
-	};
-	static const unsigned char reply[] = {
-		0x22, 0, 0, 0, 1, 0, 0, 0,   1,   0,   0,   0,   0,   0,   0,   0,   0,
-		0,    0, 0, 0, 0, 0, 0, 'u', 'i', 'd', ' ', '6', '1', '0', '0', '1', '\n',
-	};
-	char message[WIRE_REPLY_MAX];
-	struct wire_request d;
-	struct page page;
-
-	(void)state;
-	if (htole16(1) != 1)
-		return;
-	assert_int_equal(wire_encode_whoami(message, 1, 7), sizeof(question));
-	assert_memory_equal(message, question, sizeof(question));
-	assert_int_equal(decode(question, sizeof(question), &d), 0);
-	assert_int_equal(d.from, 7);
-	assert_int_equal(wire_encode_page(message, 1, 0, "uid 61001\n", 10), sizeof(reply));
-	assert_memory_equal(message, reply, sizeof(reply));
-	assert_int_equal(decode_page(reply, sizeof(reply), 1, &page), 0);
-	assert_int_equal(page.next, 0);
-	assert_memory_equal(page.text, "uid 61001\n", page.length);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_request_round_trips),
-		cmocka_unit_test(test_encoded_requests),
-		cmocka_unit_test(test_spoilt_requests),
-		cmocka_unit_test(test_cut_requests),
-		cmocka_unit_test(test_sizes_of_items),
-		cmocka_unit_test(test_reply_round_trips),
-		cmocka_unit_test(test_long_texts),
-		cmocka_unit_test(test_spoilt_replies),
-		cmocka_unit_test(test_questions),
-		cmocka_unit_test(test_spoilt_questions),
-		cmocka_unit_test(test_page_round_trips),
-		cmocka_unit_test(test_spoilt_pages),
-		cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_request_round_trips), cmocka_unit_test(test_encoded_requests),
+		cmocka_unit_test(test_spoilt_requests),     cmocka_unit_test(test_cut_requests),
+		cmocka_unit_test(test_sizes_of_items),      cmocka_unit_test(test_list_items),
+		cmocka_unit_test(test_reply_round_trips),   cmocka_unit_test(test_long_texts),
+		cmocka_unit_test(test_spoilt_replies),      cmocka_unit_test(test_entries),
+		cmocka_unit_test(test_questions),           cmocka_unit_test(test_spoilt_questions),
+		cmocka_unit_test(test_page_round_trips),    cmocka_unit_test(test_spoilt_pages),
 	};
 
 	return cmocka_run_group_tests_name("client-lib/wire", tests, make_room, NULL);

@@ -111,3 +111,30 @@ decode_page(const void *bytes, size_t size, uint32_t id, struct page *page)
 	free(heap);
 	return r;
 }
+
+/*
+ * All entries of a text that ends at the fence: how many, with *ret_rest bytes left that are none. Each
+ * is where the one before ended.
+ */
+static inline size_t
+decode_entries(const void *bytes, size_t size, size_t *ret_rest)
+{
+	const char *text = fence - size, *end = text, *name;
+	size_t rest = size, length, n = 0;
+	unsigned char type;
+
+	if (size > 0)
+		memcpy(fence - size, bytes, size);
+	while (wire_next_entry(&text, &rest, &type, &name, &length)) {
+		assert_int_equal(type, (unsigned char)end[0]);
+		assert_int_equal(length, (unsigned char)end[1]);
+		assert_ptr_equal(name, end + sizeof(struct wire_entry));
+		end = name + length;
+		assert_ptr_equal(text, end);
+		assert_ptr_equal(end + rest, fence);
+		n++;
+	}
+	assert_ptr_equal(text, end);
+	*ret_rest = rest;
+	return n;
+}
