@@ -458,6 +458,18 @@ replaced_by_end(const struct request *request)
 	return replaced_by_retry(request);
 }
 
+/* The next page cannot even be asked for. */
+static enum after
+replaced_by_deafening(const struct request *request)
+{
+	if (request->connection > 1)
+		return replaced_by_retry(request);
+	/* Before the answer, which sets the client free to send the next one. */
+	shutdown(request->socket, SHUT_RD);
+	three_pages(request);
+	return DEAFEN;
+}
+
 static void
 reads_on(const struct server *server)
 {
@@ -567,6 +579,7 @@ test_pages(void **state)
 	run(three_pages, reads_them, 1, 6);
 	run(replaced_by_retry, reads_on, 2, 4);
 	run(replaced_by_end, reads_on, 2, 4);
+	run(replaced_by_deafening, reads_on, 2, 3);
 	run(three_pages, stops, 1, 5);
 	run(three_pages, asks_in_between, 1, 9);
 	run(in_a_circle, fails_after_the_first, 1, 2);

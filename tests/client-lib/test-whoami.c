@@ -218,6 +218,8 @@ test_no_end(void **state)
 /* --- lies ---------------------------------------------------------------------------------------
  */
 
+static char long_line[WIRE_TEXT_MAX + 2];
+
 static const struct lie {
 	int expected;
 	const char *lines;
@@ -233,6 +235,8 @@ static const struct lie {
 	{-EPROTO, "a \x9b\n", 4},
 	{-EPROTO, "a\t\n", 3},
 	{-EPROTO, "a\r\n", 3},
+	{-EPROTO, long_line, WIRE_TEXT_MAX + 1}, /* of which a reply has room for more */
+	{0, long_line + 1, WIRE_TEXT_MAX},
 	{-EPROTO, "a 1\n", 4, .n_fds = 1},
 	{-EPROTO, "a 1\n", 4, .n_fds = 2},
 	{-EPROTO, "a 1\n", 4, .n_fds = FDS_AT_ONCE},
@@ -290,6 +294,8 @@ static void
 test_lies(void **state)
 {
 	(void)state;
+	memset(long_line, 'x', sizeof(long_line) - 1);
+	long_line[WIRE_TEXT_MAX] = '\n';
 	for (lie_number = 0; lie_number < ELEMENTS(lies); lie_number++)
 		run(lie, believes_no_lie, 1, 1);
 }

@@ -3,6 +3,7 @@
  * The wire format: every malformed shape is told apart from the good ones, and no decoder reads a
  * byte beyond the message.
  */
+
 #include <endian.h>
 
 #include "wire-test.h"
