@@ -6,7 +6,7 @@
  * control  broker to worker, SOCK_SEQPACKET, one way: the broker's end is shut for reading before
  *          the worker exists, and its sends never wait. First a struct ipc_setup, then connections.
  *          End of file means: finish what is queued and exit. A hostile worker can stop reading,
- *          which costs the broker one failed send.
+ *          which costs the broker a failed send, and a look at how much lies there unread.
  *
  * notes    worker to broker, a pipe of single bytes, enum ipc_note. The broker reads at most
  *          IPC_NOTES_MAX of them at a time and takes nothing from them but "replace", "idle" and
