@@ -75,6 +75,8 @@ enum trait {
 	MOUNT = 1 << 11,   /* a file system of its own, read-only in the end */
 	BIND = 1 << 12,    /* of `sub`, read-only */
 	FINAL = 1 << 13,   /* the last component is a link */
+	BEHIND = 1 << 14,  /* with ".." behind a name */
+	HOPS = 1 << 15,    /* more links than are followed */
 };
 
 /*
@@ -149,6 +151,21 @@ static const struct object {
 	{"to-plain", S_IFLNK, .target = "plain", .traits = FINAL},
 	{"to-plain-absolute", S_IFLNK, .target = "%/$/plain", .traits = FINAL},
 	{"sub/up", S_IFLNK, .target = "../plain", .traits = FINAL},
+	{"to-here", S_IFLNK, .target = "./plain", .traits = FINAL},
+	{"to-up-behind", S_IFLNK, .target = "sub/../plain", .traits = FINAL | BEHIND},
+	{"to-file-as-directory", S_IFLNK, .target = "plain/", .traits = FINAL},
+	{"to-directory-slash", S_IFLNK, .target = "sub/", .traits = FINAL},
+	{"to-root", S_IFLNK, .target = "%/$", .traits = FINAL},
+	{"to-root/plain"},
+	{"hop-1", S_IFLNK, .target = "plain", .traits = FINAL},
+	{"hop-2", S_IFLNK, .target = "hop-1", .traits = FINAL},
+	{"hop-3", S_IFLNK, .target = "hop-2", .traits = FINAL},
+	{"hop-4", S_IFLNK, .target = "hop-3", .traits = FINAL},
+	{"hop-5", S_IFLNK, .target = "hop-4", .traits = FINAL},
+	{"hop-6", S_IFLNK, .target = "hop-5", .traits = FINAL},
+	{"hop-7", S_IFLNK, .target = "hop-6", .traits = FINAL},
+	{"hop-8", S_IFLNK, .target = "hop-7", .traits = FINAL},
+	{"hop-9", S_IFLNK, .target = "hop-8", .traits = FINAL | HOPS},
 	{"to-link", S_IFLNK, .target = "to-plain", .traits = FINAL},
 	{"to-directory", S_IFLNK, .target = "sub", .traits = FINAL},
 	{"to-set-uid", S_IFLNK, .target = "set-uid", .traits = FINAL},
@@ -972,6 +989,18 @@ is_outside(const struct triple *t, const struct outcome *direct)
 }
 
 static bool
+goes_up_behind(const struct triple *t, const struct outcome *direct)
+{
+	return t->object->traits & BEHIND && direct->facts[ERROR] != EEXIST;
+}
+
+static bool
+has_many_links(const struct triple *t, const struct outcome *direct)
+{
+	return t->object->traits & HOPS && direct->facts[ERROR] != EEXIST;
+}
+
+static bool
 lacks_permission(const struct triple *t, const struct outcome *direct)
 {
 	(void)t;
@@ -1104,6 +1133,10 @@ static struct exception {
 	 .why = "undefined but for block devices, which it would keep from others"},
 	{"a link that leads to where no rule is: EACCES", .holds = is_outside, .error = EACCES,
 	 .why = "what it names is decided anew"},
+	{"a link with '..' behind a name: ELOOP", .holds = goes_up_behind, .error = ELOOP,
+	 .why = "what is behind a name may be a link, and '..' is in no canonical path"},
+	{"more than 8 links: ELOOP", .holds = has_many_links, .error = ELOOP,
+	 .why = "what a request can cost has a bound; the kernel follows 40"},
 	{"a path of 4096 bytes is looked up", .holds = is_longest, .error = ENOENT,
 	 .why = "the limit of the kernel counts a NUL"},
 	{"mode bits do not count", .holds = lacks_permission, .adjust = with_permission,
@@ -1156,7 +1189,7 @@ apply_exceptions(const struct triple *t, struct outcome *expected)
  * --- the comparison -----------------------------------------------------------------------------
  */
 
-static uint64_t state;
+static uint64_t generator;
 static unsigned differences;
 
 /* Of what came of the broker. */
@@ -1168,7 +1201,7 @@ static struct counts {
 static uint64_t
 draw(uint64_t below)
 {
-	uint64_t x = state += 0x9e3779b97f4a7c15u;
+	uint64_t x = generator += 0x9e3779b97f4a7c15u;
 
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
 	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
@@ -1276,13 +1309,21 @@ count(const struct triple *t, const struct outcome *got)
 	counts.devices += S_ISCHR(type) || S_ISBLK(type);
 }
 
+/* Something else may have been changed than what was asked for. */
+static void
+clean_all(uint32_t flags)
+{
+	for (size_t i = 0; i < ELEMENTS(objects); i++)
+		clean(&(struct triple){.object = &objects[i], .flags = flags});
+}
+
 /* One after the other from this seed on; quietly: until one differs. Returns how many. */
 static unsigned
 run_triples(uint64_t seed, unsigned n, bool quietly)
 {
 	unsigned i;
 
-	state = seed;
+	generator = seed;
 	differences = 0;
 	for (i = 0; i < n && !(quietly && differences > 0); i++) {
 		struct outcome direct, expected, got;
@@ -1295,6 +1336,7 @@ run_triples(uint64_t seed, unsigned n, bool quietly)
 			differences++;
 			if (!quietly && differences <= SHOWN)
 				show(&t, &direct, &expected, &got);
+			clean_all(t.flags);
 		}
 		clean(&t);
 	}
@@ -1347,12 +1389,12 @@ report(void)
 }
 
 static void
-test_same_as_open(void **state_)
+test_same_as_open(void **state)
 {
 	double began = seconds_now();
 	unsigned in_tree;
 
-	(void)state_;
+	(void)state;
 	if (needs_root())
 		return;
 	printf("# FDBROKER_SEED=%llu\n", (unsigned long long)seed_of_run());
@@ -1378,11 +1420,11 @@ test_same_as_open(void **state_)
 
 /* Nothing that is given stays open in the worker. */
 static void
-test_nothing_is_left(void **state_)
+test_nothing_is_left(void **state)
 {
 	int fds, now = -1;
 
-	(void)state_;
+	(void)state;
 	if (needs_root())
 		return;
 	run_triples(seed_of_run(), 1, false);
@@ -1398,9 +1440,9 @@ test_nothing_is_left(void **state_)
 
 /* Who opens it wrongly is noticed. */
 static void
-test_lies_are_noticed(void **state_)
+test_lies_are_noticed(void **state)
 {
-	(void)state_;
+	(void)state;
 	if (needs_root())
 		return;
 	for (size_t i = 0; i < ELEMENTS(lies); i++) {
@@ -1420,12 +1462,12 @@ test_lies_are_noticed(void **state_)
 
 /* Each fact counts: another one is a difference. */
 static void
-test_each_fact_counts(void **state_)
+test_each_fact_counts(void **state)
 {
 	struct triple t = {.object = object_named("plain"), .flags = O_RDWR};
 	struct outcome direct, expected, got;
 
-	(void)state_;
+	(void)state;
 	if (needs_root())
 		return;
 	run(&t, &direct, &expected, &got);
@@ -1441,12 +1483,12 @@ test_each_fact_counts(void **state_)
 }
 
 static int
-setup(void **state_)
+setup(void **state)
 {
 	static char rules[256];
 	const struct harness_how how = {.rules = rules};
 
-	(void)state_;
+	(void)state;
 	if (needs_root())
 		return 0;
 	/* The broker's too, which is our child; nothing of it leaves. */
@@ -1470,20 +1512,20 @@ setup(void **state_)
 }
 
 static int
-teardown(void **state_)
+teardown(void **state)
 {
 	end_openers();
 	remove_trees();
-	return harness_teardown(state_);
+	return harness_teardown(state);
 }
 
 static void
-test_end(void **state_)
+test_end(void **state)
 {
 	if (needs_root())
 		return;
 	end_openers();
-	harness_test_end(state_);
+	harness_test_end(state);
 }
 
 int
