@@ -50,7 +50,7 @@ enum {
 enum {
 	A = 61071,
 	OTHERS = 61072, /* a group that A is not in */
-	SHOWN = 20,     /* differences */
+	SHOWN = 3,      /* differences of each object */
 	WAIT_MS = 1,    /* for a FIFO, until that is called waiting */
 };
 
@@ -269,6 +269,7 @@ static char place[64]; /* of both trees */
 static struct place {
 	char *path[SIDES];
 	struct outcome before[SIDES]; /* facts about afterwards, and nothing else */
+	unsigned shown;               /* differences */
 	bool left_out;
 } places[ELEMENTS(objects)];
 static const char *const trees[SIDES] = {"a", "b"};
@@ -1334,7 +1335,7 @@ run_triples(uint64_t seed, unsigned n, bool quietly)
 		count(&t, &got);
 		if (compare(&expected, &got) != OF_FACTS) {
 			differences++;
-			if (!quietly && differences <= SHOWN)
+			if (!quietly && place_of(t.object)->shown++ < SHOWN)
 				show(&t, &direct, &expected, &got);
 			clean_all(t.flags);
 		}
