@@ -97,7 +97,8 @@ join(char *path, size_t *length, size_t end, const char *target, size_t n)
 		target++;
 		n--;
 	}
-	while (n > 0 && target[n - 1] == '/')
+	/* Behind the last name it asks for a directory. */
+	while (n > 0 && target[n - 1] == '/' && end < *length)
 		n--;
 	while (n > 0 && target[0] == '.') {
 		size_t dots = n > 1 && target[1] == '.' ? 2 : 1, step = dots < n ? dots + 1 : dots;
