@@ -75,6 +75,7 @@ enum trait {
 	MOUNT = 1 << 11,   /* a file system of its own, read-only in the end */
 	BIND = 1 << 12,    /* of `sub`, read-only */
 	FINAL = 1 << 13,   /* the last component is a link */
+	SLASHED = 1 << 16, /* that ends with "/" */
 	BEHIND = 1 << 14,  /* with ".." behind a name */
 	HOPS = 1 << 15,    /* more links than are followed */
 };
@@ -153,8 +154,8 @@ static const struct object {
 	{"sub/up", S_IFLNK, .target = "../plain", .traits = FINAL},
 	{"to-here", S_IFLNK, .target = "./plain", .traits = FINAL},
 	{"to-up-behind", S_IFLNK, .target = "sub/../plain", .traits = FINAL | BEHIND},
-	{"to-file-as-directory", S_IFLNK, .target = "plain/", .traits = FINAL},
-	{"to-directory-slash", S_IFLNK, .target = "sub/", .traits = FINAL},
+	{"to-file-as-directory", S_IFLNK, .target = "plain/", .traits = FINAL | SLASHED},
+	{"to-directory-slash", S_IFLNK, .target = "sub/", .traits = FINAL | SLASHED},
 	{"to-root", S_IFLNK, .target = "%/$", .traits = FINAL},
 	{"to-root/plain"},
 	{"hop-1", S_IFLNK, .target = "plain", .traits = FINAL},
@@ -996,6 +997,12 @@ goes_up_behind(const struct triple *t, const struct outcome *direct)
 }
 
 static bool
+asks_for_a_directory(const struct triple *t, const struct outcome *direct)
+{
+	return t->object->traits & SLASHED && direct->facts[ERROR] != EEXIST;
+}
+
+static bool
 has_many_links(const struct triple *t, const struct outcome *direct)
 {
 	return t->object->traits & HOPS && direct->facts[ERROR] != EEXIST;
@@ -1136,6 +1143,8 @@ static struct exception {
 	 .why = "what it names is decided anew"},
 	{"a link with '..' behind a name: ELOOP", .holds = goes_up_behind, .error = ELOOP,
 	 .why = "what is behind a name may be a link, and '..' is in no canonical path"},
+	{"a link with '/' at its end, as the last component: ELOOP", .holds = asks_for_a_directory,
+	 .error = ELOOP, .why = "it asks for a directory, which is not opened"},
 	{"more than 8 links: ELOOP", .holds = has_many_links, .error = ELOOP,
 	 .why = "what a request can cost has a bound; the kernel follows 40"},
 	{"a path of 4096 bytes is looked up", .holds = is_longest, .error = ENOENT,
