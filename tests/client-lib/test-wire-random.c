@@ -100,8 +100,7 @@ mutate(unsigned char *bytes, size_t size)
 static size_t
 random_request(unsigned char *bytes)
 {
-	static const enum wire_operation operations[] = {WIRE_OPEN, WIRE_OPEN, WIRE_STAT,
-							 WIRE_LIST};
+	static const uint16_t operations[] = {WIRE_OPEN, WIRE_OPEN, WIRE_STAT, WIRE_LIST};
 	struct wire_header header = {.version = WIRE_VERSION,
 				     .operation = operations[draw(ELEMENTS(operations))],
 				     .id = draw(UINT32_MAX),
