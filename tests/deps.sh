@@ -7,7 +7,7 @@ shift
 packages="gcc libc6-dev make binutils libcap-dev libseccomp-dev libjansson-dev util-linux"
 for what; do
 	case $what in
-	check) packages="$packages libcmocka-dev perl systemd" ;;
+	check) packages="$packages libcmocka-dev perl python3 systemd" ;;
 	lint) packages="$packages libcmocka-dev clang clang-format shellcheck mandoc libclang-rt-14-dev" ;;
 	esac
 done

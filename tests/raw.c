@@ -153,8 +153,12 @@ raw_receive(int socket, int flags, struct reply *reply)
 	}
 	size = (size_t)reply->size;
 	memcpy(&reply->head, bytes, size < sizeof(reply->head) ? size : sizeof(reply->head));
-	if (size > sizeof(reply->head) && size <= WIRE_REPLY_MAX)
-		memcpy(reply->results, bytes + sizeof(reply->head), size - sizeof(reply->head));
+	/* Of what is longer, as a list is, only the beginning. */
+	if (size > sizeof(reply->head)) {
+		size -= sizeof(reply->head);
+		memcpy(reply->results, bytes + sizeof(reply->head),
+		       size < sizeof(reply->results) ? size : sizeof(reply->results));
+	}
 }
 
 void

@@ -91,19 +91,9 @@ is "says what the page says that it does" "$(cat "$T/broker_error_reason.3-2")" 
 # The client in Python.
 shown fdbroker-protocol.7 >/dev/null
 python=$(grep -l '^import os, socket' "$T"/fdbroker-protocol.7-*)
-interpreter=$(python3 -c 'import sys; print(sys.executable)')
-if [ -n "$interpreter" ] || [ "${CI:-}" = true ]; then
-	chmod 644 "$python"
-	client=$A
-	if ! as $A "$interpreter" -I -c '' 2>/dev/null; then
-		# An interpreter where only root may go.
-		client=0
-		policy 20-root.policy <<<"policy 1"$'\n'"allow user:0 read $T/logs/auth.log"
-		fdbroker reload >/dev/null
-	fi
-	is "fdbroker-protocol(7): its client in Python reads" "one line" "$(as $client "$interpreter" -I "$python" "$T/logs/auth.log" 2>&1)"
-	is "and says why not" "$T/secret: error 13 credentials stay with root" "$(as $client "$interpreter" -I "$python" "$T/secret" 2>&1)"
-fi
+chmod 644 "$python"
+is "fdbroker-protocol(7): its client in Python reads" "one line" "$(as $A /usr/bin/python3 -I "$python" "$T/logs/auth.log" 2>&1)"
+is "and says why not" "$T/secret: error 13 credentials stay with root" "$(as $A /usr/bin/python3 -I "$python" "$T/secret" 2>&1)"
 
 # Every function has a page, and every page a function.
 is "each function of the library has a page" \
