@@ -248,12 +248,12 @@ test_moved(void **state)
 	expect(STAT, "s/moved/secret", EACCES, EACCES, 0);
 	/* Not the least of it is changed. */
 	expect(TRUNCATE, "s/moved/secret", EACCES, EACCES, 0);
-	/* With all that is above it. */
-	assert_return_code(mkdir(full(FROM "/deep"), 0755), errno);
-	file(FROM "/deep/secret", 0);
-	assert_int_equal(by(MALLORY, do_rename, FROM, "s/moved/q"), 0);
-	expect(OPEN, "s/moved/q/deep/secret", EACCES, EACCES, 0);
-	assert_int_equal(by(MALLORY, do_rename, "s/moved/q", FROM), 0);
+	/* With directories of root's around it. */
+	directory(FROM "/mine", MALLORY, 0755);
+	directory(FROM "/mine/root", 0, 0755);
+	file(FROM "/mine/root/secret", 0);
+	assert_int_equal(by(MALLORY, do_rename, FROM "/mine", "s/moved/mine"), 0);
+	expect(OPEN, "s/moved/mine/root/secret", EACCES, EACCES, 0);
 }
 
 static void
@@ -543,7 +543,7 @@ is_remembered(void)
 	return seen;
 }
 
-/* Its owner removes it, Mallory makes it anew. How long after it was served it was refused, in ms. */
+/* Its owner removes it, Mallory makes it anew, with another of its files. How long after it was served it was refused, in ms. */
 static double
 is_replaced(unsigned i)
 {
@@ -554,7 +554,7 @@ is_replaced(unsigned i)
 	directory("s/tmp/d", VICTIM, 0755);
 	file("s/tmp/d/file", VICTIM);
 	directory(FROM "/d", MALLORY, 0755);
-	file(FROM "/d/file", 0);
+	file(FROM "/d/file", VICTIM);
 	served = seconds_now();
 	assert_int_equal(ask_for(YES, OPEN, "s/tmp/d/file"), 0);
 	snprintf(away, sizeof(away), "s/tmp/was-%u", i);
