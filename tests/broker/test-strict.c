@@ -370,6 +370,8 @@ test_one_place(void **state)
 		snprintf(path, sizeof(path), "/place/%u", i);
 		remember(STRICT_FILE, path, directories);
 		assert_true(recalls(STRICT_FILE, path));
+		/* Nor the other kind, where both have the same place. */
+		assert_false(recalls(STRICT_DIRECTORY, path));
 	}
 	for (unsigned i = 0; i < PATHS; i++) {
 		struct strict_chain chain;
