@@ -139,35 +139,45 @@ parent_of(const struct place *place)
 }
 
 /*
- * From the top down, and links are not followed: what could be exchanged between two looks is in a
- * directory for which the condition does not hold.
+ * From the top down, each in the one before. Where others may put things, what was opened has to be in
+ * the last one: its path may have led through one that they took away meanwhile.
  */
 static int
-look_down(const struct place *place, struct strict_chain *chain)
+look_down(const struct place *place, const struct stat *object, struct strict_chain *chain)
 {
-	int root = place->tree->roots[TREE_READ];
+	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+			       .resolve = resolve_in(place->tree)};
+	int root = place->tree->roots[TREE_READ], fd = root, next, r = 0;
+	size_t length = place->tree->length > 0 ? place->tree->length : 1;
+	char *name = place->path + (place->name - place->path), *slash;
 	struct stat status;
 
-	if (fstat(root, &status) < 0)
-		return -errno;
-	strict_add(chain, place->tree->length > 0 ? place->tree->length : 1, &status);
-	for (char *slash = strchr(place->name, '/'); slash; slash = strchr(slash + 1, '/')) {
-		int r;
-
+	for (;; name = slash + 1, length = (size_t)(slash - place->path), fd = next) {
+		r = fstat(fd, &status) < 0 ? -errno : 0;
+		if (r == 0)
+			strict_add(chain, length, &status);
+		slash = strchr(name, '/');
+		if (r < 0 || !slash)
+			break;
 		*slash = '\0';
-		r = fstatat(root, place->name, &status, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+		next = sys_openat2(fd, name, &how);
 		*slash = '/';
-		if (r < 0)
-			return r;
-		if (!S_ISDIR(status.st_mode))
-			return S_ISLNK(status.st_mode) ? PLACE_LINK : -ENOTDIR;
-		strict_add(chain, (size_t)(slash - place->path), &status);
+		if (fd != root)
+			close(fd);
+		if (next < 0)
+			return next == -ELOOP ? PLACE_LINK : next;
 	}
-	return 0;
+	if (r == 0 && chain->shared && object->st_ino != 0 &&
+	    (fstatat(fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+	     status.st_dev != object->st_dev || status.st_ino != object->st_ino))
+		r = -EAGAIN;
+	if (fd != root)
+		close(fd);
+	return r;
 }
 
 int
-place_chain(const struct place *place, struct strict_chain *ret_chain)
+place_chain(const struct place *place, const struct stat *object, struct strict_chain *ret_chain)
 {
 	size_t parent = parent_of(place);
 	int r;
@@ -178,7 +188,7 @@ place_chain(const struct place *place, struct strict_chain *ret_chain)
 		return 0;
 	if (strict_recall(STRICT_DIRECTORY, place->path, parent, ret_chain))
 		return 0;
-	r = look_down(place, ret_chain);
+	r = look_down(place, object, ret_chain);
 	if (r == 0)
 		strict_remember(STRICT_DIRECTORY, place->path, parent, ret_chain);
 	return r;

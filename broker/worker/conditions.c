@@ -80,7 +80,7 @@ access_conditions_hold(struct access *a, const struct stat *object,
 	if (known) {
 		*ret_chain = *known;
 	} else {
-		int r = place_chain(&a->place, ret_chain);
+		int r = place_chain(&a->place, object, ret_chain);
 
 		if (r != 0)
 			return r;

@@ -26,7 +26,8 @@ strict_add(struct strict_chain *chain, size_t length, const struct stat *status)
 						   status->st_uid};
 	/* With an access control list these are what it gives at most, acl(5). */
 	bool others_write = status->st_mode & (S_IWGRP | S_IWOTH);
-	bool is_fault = others_write && !(status->st_mode & S_ISVTX);
+	/* In a sticky one: who may write it may also move it there, with all that it holds. */
+	bool is_fault = others_write && (!(status->st_mode & S_ISVTX) || chain->sticky.length > 0);
 
 	if (status->st_uid != 0 && chain->owned.length > 0)
 		is_fault |= chain->owned.owner != status->st_uid;
@@ -43,16 +44,19 @@ bool
 strict_holds(const struct strict_chain *chain, const struct stat *object, uid_t peer,
 	     enum policy_strict strict, struct strict_directory *ret_blame)
 {
-	const struct strict_directory *blame = NULL;
+	const struct strict_directory *owned = &chain->owned, *fault = &chain->fault, *blame = NULL;
+	bool is_movable = !S_ISDIR(object->st_mode) || object->st_mode & (S_IWGRP | S_IWOTH);
 
 	if (strict == POLICY_STRICT_NO)
 		return true;
-	if (chain->fault.length > 0)
-		blame = &chain->fault;
-	else if (chain->owned.length > 0 && chain->owned.owner != object->st_uid)
-		blame = &chain->owned;
-	else if (chain->sticky.length > 0 && strict != POLICY_STRICT_STICKY &&
-		 !S_ISDIR(object->st_mode) && object->st_uid != peer)
+	/* The upper one: a directory of the object's own owner may be a fault only beneath another's. */
+	if (owned->length > 0 && owned->owner != object->st_uid &&
+	    (fault->length == 0 || owned->length <= fault->length))
+		blame = owned;
+	else if (fault->length > 0)
+		blame = fault;
+	else if (chain->sticky.length > 0 && strict != POLICY_STRICT_STICKY && is_movable &&
+		 object->st_uid != peer)
 		blame = &chain->sticky;
 	if (blame)
 		*ret_blame = *blame;

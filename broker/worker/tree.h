@@ -121,8 +121,12 @@ int place_open(const struct place *place, enum tree_clone clone, int flags, mode
 /* Take hold of it without opening it (O_PATH): of a symbolic link itself. */
 int place_hold(const struct place *place, int *ret_fd);
 
-/* The directories from "/" to the one that it is in. May be remembered (strict.h). */
-int place_chain(const struct place *place, struct strict_chain *ret_chain);
+/*
+ * The directories from "/" to the one that it is in. May be remembered (strict.h). object: what was
+ * opened there, or without an inode number what is not yet; -EAGAIN: it is there no more.
+ */
+int place_chain(const struct place *place, const struct stat *object,
+		struct strict_chain *ret_chain);
 
 /*
  * The first symbolic link on the way: *ret_end bytes of the path name it, and it says target (size

@@ -77,8 +77,8 @@ watch_begin(struct watch *watch, uid_t uid)
 }
 
 /*
- * From now on the kernel tells what becomes of this name, whatever it is, or is not yet, and of who may
- * write it. "": of the directory itself.
+ * From now on the kernel tells what becomes of this name, whatever it is, or is not yet; and of who may
+ * write the directory.
  */
 static int
 watch_name(struct watch *watch, int directory, const char *name)
@@ -105,51 +105,35 @@ watch_name(struct watch *watch, int directory, const char *name)
 	return names[watch->n_names++].name ? 0 : -ENOMEM;
 }
 
-/* One step: the directory of that name in the one that fd is, which is closed. */
-static int
-descend(struct watch *watch, int fd, const char *name)
+int
+watch_open(struct watch *watch, const char *directory, struct strict_chain *ret_above, int *ret_fd)
 {
 	struct open_how how = {
 		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
 		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
-	int r = watch_name(watch, fd, name);
-
-	/* Looked up after it is watched: what changes in between is noticed. Automounts mount now. */
-	if (r == 0)
-		r = sys_openat2(fd, name, &how);
-	close(fd);
-	return r;
-}
-
-int
-watch_open(struct watch *watch, const char *directory, struct strict_chain *ret_above, int *ret_fd)
-{
 	char path[POLICY_PATH_MAX + 1], *rest = path, *name;
-	int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), r;
+	int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), r = 0;
 	struct strict_chain above = {};
 	struct stat status;
 
 	if (fd < 0)
 		return -errno;
-	r = watch_name(watch, fd, "");
 	snprintf(path, sizeof(path), "%s", directory);
-	while (r == 0 && (name = strsep(&rest, "/"))) {
+	while ((name = strsep(&rest, "/"))) {
 		if (!*name)
 			continue;
-		/* Looked at after it is watched: by its name in the one above. */
-		if (fstat(fd, &status) < 0) {
+		/* What changes after it is looked at is noticed. Automounts mount now. */
+		r = watch_name(watch, fd, name);
+		if (r == 0 && fstat(fd, &status) < 0)
 			r = -errno;
-			break;
-		}
-		strict_add(&above, name - path > 1 ? (size_t)(name - path - 1) : 1, &status);
-		fd = descend(watch, fd, name);
-		if (fd < 0)
-			return fd;
-	}
-	if (r < 0) {
+		if (r == 0)
+			r = sys_openat2(fd, name, &how);
 		close(fd);
-		return r;
+		if (r < 0)
+			return r;
+		fd = r;
+		strict_add(&above, name - path > 1 ? (size_t)(name - path - 1) : 1, &status);
 	}
 	*ret_above = above;
 	*ret_fd = fd;
@@ -171,10 +155,13 @@ compare_names(const void *a, const void *b)
 static bool
 is_watched(const struct watch *watch, const struct inotify_event *event)
 {
-	struct watch_name name = {event->wd, event->len > 0 ? event->name : ""};
+	struct watch_name name = {event->wd, event->name};
 
-	/* Too much to tell; or a directory that is gone, itself or with its file system. */
-	if (event->mask & (IN_Q_OVERFLOW | IN_IGNORED))
+	/*
+	 * Too much to tell. Or of the directory itself: it is gone, or others may write it now, of
+	 * which the one above is not told where it is the root of a file system.
+	 */
+	if (event->len == 0)
 		return true;
 	return bsearch(&name, watch->names, watch->n_names, sizeof(name), compare_names) != NULL;
 }

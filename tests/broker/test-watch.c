@@ -14,6 +14,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "broker/sys.h"
@@ -143,6 +144,77 @@ check_names(void)
 	HOLDS(rename("/mnt/another", "/mnt/a") == 0 && watch_look(&watch) && !watch_look(&watch));
 	HOLDS(make("/mnt/x") && make("/mnt/y") && make("/mnt/later") && watch_look(&watch));
 	HOLDS(rename("/mnt/z/a", "/mnt/z/b") == 0 && watch_look(&watch));
+	return 0;
+}
+
+/* user::rwx user:USER:rwx group::r-x mask::rwx other::r-x, as acl(5) is stored. */
+static const struct {
+	uint32_t version;
+	struct {
+		uint16_t tag, permissions;
+		uint32_t id;
+	} entries[5];
+} acl = {2, {{1, 7, -1u}, {2, 7, USER}, {4, 5, -1u}, {16, 7, -1u}, {32, 5, -1u}}};
+
+/* Everything that can make others write a directory above one. */
+#define NOTICES(condition) HOLDS((condition) && watch_look(&watch) && !watch_look(&watch))
+static int
+change(const char *path)
+{
+	NOTICES(chmod(path, 0775) == 0);
+	NOTICES(chmod(path, 0755) == 0);
+	NOTICES(chown(path, USER, (gid_t)-1) == 0);
+	NOTICES(chown(path, 0, OTHER) == 0);
+	NOTICES(setxattr(path, "system.posix_acl_access", &acl, sizeof(acl), 0) == 0);
+	NOTICES(removexattr(path, "system.posix_acl_access") == 0);
+	return 0;
+}
+
+/* Above a place, in a root of our own: an ordinary directory, one that is mounted, and the root. */
+static int
+check_writers(void)
+{
+	static const char *const above[] = {"/", "/up", "/up/fs", "/up/fs/in"};
+
+	HOLDS(make("/mnt/proc") && mount("/proc", "/mnt/proc", NULL, MS_BIND, NULL) == 0);
+	HOLDS(chroot("/mnt") == 0 && chdir("/") == 0);
+	HOLDS(make("/up") && make("/up/fs") && mount_on("/up/fs") && make("/up/fs/in"));
+	HOLDS(make("/up/fs/in/place") && make("/up/beside") && make("/up/fs/in/place/inside"));
+	BEGIN("/up/fs/in/place");
+	for (size_t i = 0; i < ELEMENTS(above); i++) {
+		int line = change(above[i]);
+
+		if (line != 0)
+			return (int)(i + 1) * 10000 + line;
+	}
+	/* The counter-check: beside and beneath, nothing is told. */
+	HOLDS(chmod("/up/beside", 0777) == 0 && !watch_look(&watch));
+	HOLDS(chmod("/up/fs/in/place/inside", 0777) == 0 && !watch_look(&watch));
+	/* Nor of what is put into one. */
+	HOLDS(make("/up/more") && make("/up/fs/more") && !watch_look(&watch));
+	return 0;
+}
+
+/* One that others may write when it is looked at, is found so. */
+static int
+check_above(void)
+{
+	struct strict_chain above;
+	int fd;
+
+	HOLDS(make("/mnt/a") && make("/mnt/a/b") && make("/mnt/a/b/c"));
+	HOLDS(chmod("/mnt/a", 0775) == 0 && chmod("/mnt/a/b/c", 0777) == 0);
+	HOLDS(watch_begin(&watch, (uid_t)-1) == 0);
+	HOLDS(watch_open(&watch, "/mnt/a/b/c", &above, &fd) == 0 && close(fd) == 0);
+	HOLDS(above.fault.length == strlen("/mnt/a") && above.fault.mode == (S_IFDIR | 0775));
+	HOLDS(above.shared && above.owned.length == 0 && above.sticky.length == 0);
+	HOLDS(chmod("/mnt/a", 0755) == 0 && chown("/mnt/a/b", USER, 0) == 0);
+	/* The place itself is none of those above it. */
+	HOLDS(watch_open(&watch, "/mnt/a/b/c", &above, &fd) == 0 && close(fd) == 0);
+	HOLDS(above.fault.length == 0 && !above.shared);
+	HOLDS(above.owned.length == strlen("/mnt/a/b") && above.owned.owner == USER);
+	HOLDS(watch_open(&watch, "/", &above, &fd) == 0 && close(fd) == 0);
+	HOLDS(above.fault.length == 0 && !above.shared && above.owned.length == 0);
 	return 0;
 }
 
@@ -403,6 +475,20 @@ test_names(void **state)
 }
 
 static void
+test_writers(void **state)
+{
+	(void)state;
+	assert_holds(check_writers);
+}
+
+static void
+test_above(void **state)
+{
+	(void)state;
+	assert_holds(check_above);
+}
+
+static void
 test_overflow(void **state)
 {
 	(void)state;
@@ -490,7 +576,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),          cmocka_unit_test(test_overflow),
+		cmocka_unit_test(test_names),          cmocka_unit_test(test_writers),
+		cmocka_unit_test(test_above),          cmocka_unit_test(test_overflow),
 		cmocka_unit_test(test_blind),          cmocka_unit_test(test_used_up),
 		cmocka_unit_test(test_without_proc),   cmocka_unit_test(test_mounts),
 		cmocka_unit_test(test_root_place),     cmocka_unit_test(test_hidden),
