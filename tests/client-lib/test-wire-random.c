@@ -100,13 +100,20 @@ mutate(unsigned char *bytes, size_t size)
 static size_t
 random_request(unsigned char *bytes)
 {
+	static const enum wire_operation operations[] = {WIRE_OPEN, WIRE_OPEN, WIRE_STAT,
+							 WIRE_LIST};
 	struct wire_header header = {.version = WIRE_VERSION,
-				     .operation = WIRE_OPEN,
+				     .operation = operations[draw(ELEMENTS(operations))],
 				     .id = draw(UINT32_MAX),
 				     .item_size = (uint16_t)(ITEM + (draw(3) ? 0 : draw(20))),
 				     .items = (uint16_t)(1 + draw(4))};
-	size_t used = HEADER + (size_t)header.items * header.item_size;
+	size_t used;
 
+	if (header.operation == WIRE_LIST && draw(8)) {
+		header.items = 1;
+		header.item_size = (uint16_t)(draw(4) ? LIST_ITEM : ITEM + draw(20));
+	}
+	used = HEADER + (size_t)header.items * header.item_size;
 	add_noise(bytes);
 	if (draw(50) == 0)
 		return draw(ROOM);
@@ -119,6 +126,8 @@ random_request(unsigned char *bytes)
 		struct wire_item item = {.flags = draw(UINT32_MAX), .path_length = draw(30)};
 
 		memcpy(bytes + HEADER + i * header.item_size, &item, ITEM);
+		if (header.operation == WIRE_LIST && header.item_size >= LIST_ITEM)
+			memcpy(bytes + HEADER + ITEM, &seed, sizeof(seed));
 		used += item.path_length;
 	}
 	header.length = (uint32_t)used;
@@ -130,18 +139,21 @@ random_request(unsigned char *bytes)
 static bool
 is_request(const unsigned char *bytes, size_t size)
 {
-	uint64_t items, item_size, sum;
-	bool good, whoami;
+	uint64_t items, item_size, sum, operation, known;
+	bool good, whoami, list;
 
 	if (size < HEADER)
 		return false;
 	item_size = number_at(bytes + 12, 2);
 	items = number_at(bytes + 14, 2);
 	sum = HEADER + items * item_size;
-	whoami = number_at(bytes + 6, 2) == WIRE_WHOAMI;
+	operation = number_at(bytes + 6, 2);
+	whoami = operation == WIRE_WHOAMI;
+	list = operation == WIRE_LIST;
+	known = list && item_size >= LIST_ITEM ? LIST_ITEM : ITEM;
 	good = number_at(bytes, 4) == size && number_at(bytes + 4, 2) == WIRE_VERSION &&
-	       (whoami || number_at(bytes + 6, 2) == WIRE_OPEN) && items >= 1 &&
-	       items <= (whoami ? 1 : 64) && item_size >= 16 && item_size <= 256;
+	       operation >= 1 && operation <= 4 && items >= 1 &&
+	       items <= (whoami || list ? 1 : 64) && item_size >= 16 && item_size <= 256;
 	if (!good || sum > size)
 		return false;
 	for (uint64_t i = 0; i < items; i++) {
@@ -149,7 +161,8 @@ is_request(const unsigned char *bytes, size_t size)
 
 		sum += whoami ? 0 : number_at(item + 8, 4);
 		for (uint64_t at = whoami ? 4 : 12; at < item_size; at++)
-			good = good && item[at] == 0;
+			if (whoami || at < ITEM || at >= known)
+				good = good && item[at] == 0;
 	}
 	return good && sum == size;
 }
@@ -167,6 +180,11 @@ check_request(const struct wire_request *d, size_t size)
 		return;
 	}
 	assert_in_range(d->n, 1, WIRE_ITEMS_MAX);
+	if (d->operation == WIRE_LIST && number_at(bytes + 12, 2) >= LIST_ITEM)
+		assert_memory_equal(&d->files[0].from, bytes + HEADER + ITEM,
+				    sizeof(d->files[0].from));
+	else
+		assert_true(d->files[0].from == 0);
 	assert_ptr_equal(path, bytes + HEADER + d->n * number_at(bytes + 12, 2));
 	for (size_t i = 0; i < d->n; i++) {
 		assert_ptr_equal(d->files[i].path, path);
@@ -205,19 +223,28 @@ test_requests(void **state)
 static size_t
 random_reply(unsigned char *bytes, uint32_t id, size_t n)
 {
-	uint32_t errors[4];
+	static const size_t sizes[] = {0, 8, 20};
+	struct wire_outcome outcomes[4];
+	char noise[40];
 	uint16_t status = (uint16_t)(draw(4) ? 0 : draw(UINT16_MAX + 1));
 
 	add_noise(bytes);
+	memcpy(noise, bytes, sizeof(noise));
 	for (size_t i = 0; i < n; i++)
-		errors[i] = draw(3) ? 0 : draw(UINT32_MAX);
-	return wire_encode_reply(bytes, id, status, errors, status == 0 ? n : 0);
+		outcomes[i] = (struct wire_outcome){
+			.error = draw(3) ? 0 : draw(UINT32_MAX),
+			.text_length = draw(2) ? 0 : draw(sizeof(noise)),
+			.text = noise,
+			.more = noise,
+		};
+	return wire_encode_reply(bytes, id, status, outcomes, status == 0 ? n : 0,
+				 sizes[draw(ELEMENTS(sizes))]);
 }
 
 static bool
 is_reply(const unsigned char *bytes, size_t size, uint32_t id, size_t n)
 {
-	uint64_t items, item_size;
+	uint64_t items, item_size, sum;
 
 	if (size < sizeof(struct wire_reply) || number_at(bytes, 4) != size ||
 	    number_at(bytes + 4, 2) != WIRE_VERSION || number_at(bytes + 8, 4) != id)
@@ -226,14 +253,39 @@ is_reply(const unsigned char *bytes, size_t size, uint32_t id, size_t n)
 	items = number_at(bytes + 14, 2);
 	if (number_at(bytes + 6, 2) != 0)
 		return true;
-	return items == n && item_size >= RESULT && size == 16 + items * item_size;
+	sum = 16 + items * item_size;
+	if (items != n || item_size < RESULT || sum > size)
+		return false;
+	for (uint64_t i = 0; i < items; i++)
+		sum += number_at(bytes + 16 + i * item_size + 4, 4);
+	return sum == size;
+}
+
+/* They are where the message is, and nothing else is. */
+static void
+check_outcomes(const struct wire_outcome *outcomes, size_t n, size_t size)
+{
+	const unsigned char *bytes = (unsigned char *)fence - size;
+	size_t item_size = number_at(bytes + 12, 2);
+	const char *text = (const char *)bytes + 16 + n * item_size;
+
+	for (size_t i = 0; i < n; i++) {
+		const unsigned char *at = bytes + 16 + i * item_size;
+
+		assert_int_equal(outcomes[i].error, number_at(at, 4));
+		assert_ptr_equal(outcomes[i].more, at + RESULT);
+		assert_int_equal(outcomes[i].more_size, item_size - RESULT);
+		assert_ptr_equal(outcomes[i].text, text);
+		text += outcomes[i].text_length;
+	}
+	assert_ptr_equal(text, fence);
 }
 
 static void
 test_replies(void **state)
 {
 	static unsigned char bytes[ROOM + 8];
-	uint32_t errors[WIRE_ITEMS_MAX];
+	struct wire_outcome outcomes[WIRE_ITEMS_MAX];
 	unsigned taken = 0;
 
 	(void)state;
@@ -242,16 +294,14 @@ test_replies(void **state)
 		size_t n = 1 + draw(4), size = mutate(bytes, random_reply(bytes, id, n));
 		bool good = is_reply(bytes, size, id, n);
 		uint16_t status = 0;
-		int r = decode_reply(bytes, size, id, n, &status, errors);
+		int r = decode_reply(bytes, size, id, n, &status, outcomes);
 
 		assert_true(r == 0 || r == -EPROTO);
 		taken += r == 0;
 		if (r == 0) {
 			assert_int_equal(status, number_at(bytes + 6, 2));
-			for (size_t k = 0; status == 0 && k < n; k++)
-				assert_int_equal(
-					errors[k],
-					number_at(bytes + 16 + k * number_at(bytes + 12, 2), 4));
+			if (status == 0)
+				check_outcomes(outcomes, n, size);
 		}
 		if ((r == 0) != good)
 			fail_msg("reply %u: %d, and it is %s", i, r, good ? "good" : "bad");
@@ -295,7 +345,8 @@ test_pages(void **state)
 			text[length - 1] = draw(20) ? '\n' : 'x';
 		add_noise(bytes);
 		size = draw(20) ? wire_encode_page(bytes, id, draw(3), text, length)
-				: wire_encode_reply(bytes, id, (uint16_t)draw(UINT16_MAX), NULL, 0);
+				: wire_encode_reply(bytes, id, (uint16_t)draw(UINT16_MAX), NULL, 0,
+						    0);
 		size = mutate(bytes, size);
 		good = is_page(bytes, size, id);
 		r = decode_page(bytes, size, id, &page);

@@ -80,23 +80,34 @@ test_request_round_trips(void **state)
 }
 
 static void
-test_encoded_open(void **state)
+test_encoded_requests(void **state)
 {
 	static const char path[] = "/etc/motd";
+	const struct wire_file file = {.flags = 0x80000001u,
+				       .mode = 0640,
+				       .path_length = sizeof(path) - 1,
+				       .from = 0xfedcba9876543210u};
+	static const enum wire_operation operations[] = {WIRE_OPEN, WIRE_STAT, WIRE_LIST};
 	char message[WIRE_REQUEST_HEAD + sizeof(path) - 1];
 	struct wire_request d;
 
 	(void)state;
-	assert_int_equal(wire_encode_open(message, 7, 0x80000001u, 0640, sizeof(path) - 1),
-			 WIRE_REQUEST_HEAD);
-	memcpy(message + WIRE_REQUEST_HEAD, path, sizeof(path) - 1);
-	assert_int_equal(decode(message, sizeof(message), &d), 0);
-	assert_int_equal(d.id, 7);
-	assert_int_equal(d.n, 1);
-	assert_int_equal(d.files[0].flags, 0x80000001u);
-	assert_int_equal(d.files[0].mode, 0640);
-	assert_int_equal(d.files[0].path_length, sizeof(path) - 1);
-	assert_memory_equal(d.files[0].path, path, sizeof(path) - 1);
+	for (size_t i = 0; i < ELEMENTS(operations); i++) {
+		bool list = operations[i] == WIRE_LIST;
+		size_t head = wire_encode_request(message, 7, operations[i], &file);
+
+		assert_int_equal(head, HEADER + (list ? sizeof(struct wire_list_item) : ITEM));
+		memcpy(message + head, path, sizeof(path) - 1);
+		assert_int_equal(decode(message, head + sizeof(path) - 1, &d), 0);
+		assert_int_equal(d.id, 7);
+		assert_int_equal(d.operation, operations[i]);
+		assert_int_equal(d.n, 1);
+		assert_int_equal(d.files[0].flags, 0x80000001u);
+		assert_int_equal(d.files[0].mode, 0640);
+		assert_int_equal(d.files[0].path_length, sizeof(path) - 1);
+		assert_memory_equal(d.files[0].path, path, sizeof(path) - 1);
+		assert_true(d.files[0].from == (list ? file.from : 0));
+	}
 }
 
 /* Every number in a header, and what becomes of a request of two items when it has that value. */
@@ -127,8 +138,11 @@ static const struct {
 	HEAD(version, UINT16_MAX, EPROTONOSUPPORT),
 	HEAD(operation, 0, EOPNOTSUPP),
 	HEAD(operation, 2, EPROTO), /* which is a question, and has no two items */
-	HEAD(operation, 3, EOPNOTSUPP),
+	HEAD(operation, 3, 0),
+	HEAD(operation, 4, EPROTO), /* of one directory */
+	HEAD(operation, 5, EOPNOTSUPP),
 	HEAD(operation, 0x0100, EOPNOTSUPP),
+	HEAD(operation, 0x0103, EOPNOTSUPP),
 	HEAD(operation, UINT16_MAX, EOPNOTSUPP),
 	HEAD(items, 0, EPROTO),
 	HEAD(items, 1, EPROTO),
@@ -240,33 +254,97 @@ test_sizes_of_items(void **state)
 /* --- replies ------------------------------------------------------------------------------------
  */
 
+/* What becomes of file i: more_size bytes of this, and text_length of that. */
+static void
+make_outcomes(struct wire_outcome *outcomes, size_t n, size_t more_size)
+{
+	static char texts[WIRE_REPLY_MAX], more[WIRE_ITEMS_MAX][256];
+
+	for (size_t i = 0; i < sizeof(texts); i++)
+		texts[i] = (char)(i * 31 >> 2);
+	for (size_t i = 0; i < n; i++) {
+		memset(more[i], (int)i + 1, sizeof(more[i]));
+		outcomes[i] = (struct wire_outcome){
+			.error = (uint32_t)i * 0x01010101u,
+			.text_length = i * 11 % 50,
+			.text = texts + i,
+			.more_size = more_size,
+			.more = more[i],
+		};
+	}
+}
+
 static void
 test_reply_round_trips(void **state)
 {
+	static const size_t sizes[] = {0, 8, WIRE_STATUS_SIZE};
+	struct wire_outcome outcomes[WIRE_ITEMS_MAX], got[WIRE_ITEMS_MAX];
 	char message[WIRE_REPLY_MAX];
-	uint32_t errors[WIRE_ITEMS_MAX], got[WIRE_ITEMS_MAX];
 	uint16_t status;
 
 	(void)state;
-	for (uint32_t i = 0; i < WIRE_ITEMS_MAX; i++)
-		errors[i] = i * 0x01010101u;
 	for (size_t n = 1; n <= WIRE_ITEMS_MAX; n++) {
-		size_t size = wire_encode_reply(message, (uint32_t)n, 0, errors, n);
+		for (size_t s = 0; s < ELEMENTS(sizes); s++) {
+			size_t size, wanted = REPLY_HEAD + n * (RESULT + sizes[s]);
 
-		assert_int_equal(size, sizeof(struct wire_reply) + n * RESULT);
-		memset(got, 0xff, sizeof(got));
-		status = 1;
-		assert_int_equal(decode_reply(message, size, (uint32_t)n, n, &status, got), 0);
-		assert_int_equal(status, 0);
-		assert_memory_equal(got, errors, n * sizeof(errors[0]));
+			make_outcomes(outcomes, n, sizes[s]);
+			size = wire_encode_reply(message, (uint32_t)n, 0, outcomes, n, sizes[s]);
+			status = 1;
+			assert_int_equal(decode_reply(message, size, (uint32_t)n, n, &status, got),
+					 0);
+			assert_int_equal(status, 0);
+			for (size_t i = 0; i < n; i++) {
+				/* What there is no room for is left out. */
+				bool fits = wanted + outcomes[i].text_length <= WIRE_REPLY_MAX;
+
+				assert_int_equal(got[i].error, outcomes[i].error);
+				assert_int_equal(got[i].more_size, sizes[s]);
+				assert_memory_equal(got[i].more, outcomes[i].more, sizes[s]);
+				assert_int_equal(got[i].text_length,
+						 fits ? outcomes[i].text_length : 0);
+				assert_memory_equal(got[i].text, outcomes[i].text,
+						    got[i].text_length);
+				wanted += got[i].text_length;
+			}
+			assert_int_equal(size, wanted);
+		}
 	}
 	for (uint32_t s = 1; s <= UINT16_MAX; s++) {
-		size_t size = wire_encode_reply(message, 9, (uint16_t)s, NULL, 0);
+		size_t size = wire_encode_reply(message, 9, (uint16_t)s, NULL, 0, 0);
 
-		assert_int_equal(size, sizeof(struct wire_reply));
+		assert_int_equal(size, REPLY_HEAD);
 		assert_int_equal(decode_reply(message, size, 9, 1, &status, got), 0);
 		assert_int_equal(status, s);
 	}
+}
+
+/* Of 64 reasons as long as they may be, those that come first. */
+static void
+test_long_texts(void **state)
+{
+	struct wire_outcome outcomes[WIRE_ITEMS_MAX], got[WIRE_ITEMS_MAX];
+	char message[WIRE_REPLY_MAX], reason[WIRE_REASON_MAX];
+	const size_t room = WIRE_REPLY_MAX - REPLY_HEAD;
+	size_t size, used = WIRE_ITEMS_MAX * RESULT;
+	uint16_t status = 1;
+
+	(void)state;
+	memset(reason, 'r', sizeof(reason));
+	for (size_t i = 0; i < WIRE_ITEMS_MAX; i++)
+		outcomes[i] = (struct wire_outcome){
+			.error = EACCES, .text = reason, .text_length = sizeof(reason)};
+	/* One more is short enough. */
+	outcomes[WIRE_ITEMS_MAX - 1].text_length = room - used - 9 * sizeof(reason);
+	size = wire_encode_reply(message, 7, 0, outcomes, WIRE_ITEMS_MAX, 0);
+	assert_int_equal(size, WIRE_REPLY_MAX);
+	assert_int_equal(decode_reply(message, size, 7, WIRE_ITEMS_MAX, &status, got), 0);
+	for (size_t i = 0; i < WIRE_ITEMS_MAX; i++) {
+		bool told = i < 9 || i == WIRE_ITEMS_MAX - 1;
+
+		assert_int_equal(got[i].text_length, told ? outcomes[i].text_length : 0);
+		used += got[i].text_length;
+	}
+	assert_int_equal(used, room);
 }
 
 static void
@@ -278,6 +356,10 @@ test_spoilt_replies(void **state)
 	} cases[] = {
 #define REPLY(field, value)                                                                        \
 	{offsetof(struct wire_reply, field), sizeof(((struct wire_reply *)0)->field), value}
+#define TEXT(i, value)                                                                             \
+	{                                                                                          \
+		REPLY_HEAD + (i)*RESULT + offsetof(struct wire_result, text_length), 4, value      \
+	}
 		REPLY(length, 0),
 		REPLY(length, 15),
 		REPLY(length, 31),
@@ -296,15 +378,19 @@ test_spoilt_replies(void **state)
 		REPLY(item_size, 7),
 		REPLY(item_size, 9),
 		REPLY(item_size, UINT16_MAX),
+		TEXT(0, 1),
+		TEXT(0, UINT32_MAX),
+		TEXT(1, 1),
+		TEXT(1, 1u << 31),
 	};
-	const uint32_t errors[2] = {0, ENOENT};
-	uint32_t got[WIRE_ITEMS_MAX];
+	const struct wire_outcome errors[2] = {{.error = 0}, {.error = ENOENT}};
+	struct wire_outcome got[WIRE_ITEMS_MAX];
 	char message[WIRE_REPLY_MAX] = "";
 	uint16_t status = 4711;
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTS(cases); i++) {
-		size_t size = wire_encode_reply(message, 7, 0, errors, 2);
+		size_t size = wire_encode_reply(message, 7, 0, errors, 2, 0);
 
 		memcpy(message + cases[i].offset, &cases[i].value, cases[i].width);
 		if (decode_reply(message, size, 7, 2, &status, got) != -EPROTO)
@@ -312,7 +398,7 @@ test_spoilt_replies(void **state)
 		assert_int_equal(status, 4711);
 	}
 	for (size_t size = 0; size < 64; size++) {
-		size_t whole = wire_encode_reply(message, 7, 0, errors, 2);
+		size_t whole = wire_encode_reply(message, 7, 0, errors, 2, 0);
 		uint32_t length = (uint32_t)size;
 
 		if (size == whole)
@@ -333,7 +419,7 @@ make_question(char *to, size_t item_size, uint32_t from)
 	struct wire_header header;
 
 	memset(to, 0, HEADER + item_size);
-	assert_int_equal(wire_encode_whoami(to, 0xfedcba98u, from), WIRE_REQUEST_HEAD);
+	assert_int_equal(wire_encode_whoami(to, 0xfedcba98u, from), HEADER + ITEM);
 	memcpy(&header, to, HEADER);
 	header.length = (uint32_t)(HEADER + item_size);
 	header.item_size = (uint16_t)item_size;
@@ -381,7 +467,7 @@ test_spoilt_questions(void **state)
 		{offsetof(struct wire_header, length), 33, EPROTO},
 		{offsetof(struct wire_header, version), 0, EPROTONOSUPPORT},
 		{offsetof(struct wire_header, version), 2, EPROTONOSUPPORT},
-		{offsetof(struct wire_header, operation), 3, EOPNOTSUPP},
+		{offsetof(struct wire_header, operation), 5, EOPNOTSUPP},
 		{offsetof(struct wire_header, operation), 0x0200, EOPNOTSUPP},
 		{offsetof(struct wire_header, items), 0, EPROTO},
 		{offsetof(struct wire_header, items), 2, EPROTO},
@@ -440,7 +526,7 @@ test_page_round_trips(void **state)
 		assert_memory_equal(page.text, text, length);
 	}
 	for (uint32_t s = 1; s <= UINT16_MAX; s++) {
-		size_t size = wire_encode_reply(message, 9, (uint16_t)s, NULL, 0);
+		size_t size = wire_encode_reply(message, 9, (uint16_t)s, NULL, 0, 0);
 
 		page = (struct page){.next = 4711};
 		assert_int_equal(decode_page(message, size, 9, &page), 0);
@@ -531,11 +617,12 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_request_round_trips),
-		cmocka_unit_test(test_encoded_open),
+		cmocka_unit_test(test_encoded_requests),
 		cmocka_unit_test(test_spoilt_requests),
 		cmocka_unit_test(test_cut_requests),
 		cmocka_unit_test(test_sizes_of_items),
 		cmocka_unit_test(test_reply_round_trips),
+		cmocka_unit_test(test_long_texts),
 		cmocka_unit_test(test_spoilt_replies),
 		cmocka_unit_test(test_questions),
 		cmocka_unit_test(test_spoilt_questions),

@@ -11,6 +11,7 @@
 enum {
 	HEADER = sizeof(struct wire_header),
 	ITEM = sizeof(struct wire_item),
+	LIST_ITEM = sizeof(struct wire_list_item),
 	RESULT = sizeof(struct wire_result),
 	REPLY_HEAD = sizeof(struct wire_reply),
 	PAGE = sizeof(struct wire_page),
@@ -79,6 +80,11 @@ decode_reply(const void *bytes, size_t size, uint32_t id, size_t n, uint16_t *re
 	again = wire_decode_reply(heap, size, id, n, &status, outcomes);
 	r = wire_decode_reply(fence - size, size, id, n, ret_status, ret_outcomes);
 	assert_int_equal(r, again);
+	for (size_t i = 0; r == 0 && *ret_status == 0 && i < n; i++) {
+		assert_int_equal(ret_outcomes[i].error, outcomes[i].error);
+		assert_int_equal(ret_outcomes[i].text_length, outcomes[i].text_length);
+		assert_int_equal(ret_outcomes[i].more_size, outcomes[i].more_size);
+	}
 	free(heap);
 	return r;
 }
