@@ -149,12 +149,14 @@ $(B)/tests/%: $(B)/tests/%.o $(B)/tests.a $(B)/worker.a $(B)/shared.a $(B)/polic
 $(FUZZERS): $(B)/tests/fuzz/fuzz.o
 ACTS = $(patsubst %.c,$(B)/%.o,$(wildcard tests/attack/acts*.c))
 $(addprefix $(B)/tests/attack/,test-confinement test-worker-state): $(ACTS)
+ASKS = $(B)/tests/attack/asks.o
+$(addprefix $(B)/tests/attack/,test-paths test-links test-objects test-create test-list test-lease test-reasons test-widening): $(ASKS)
 .SECONDARY:
 
 # What the tests need and the build does not.
 $(B)/have-tests: tests/deps.sh
 	@tests/deps.sh $(if $(INSTALLING),install,check) check && mkdir -p $(@D) && touch $@
-$(UNIT_TESTS:=.o) $(ACTS) $(call objects,tests): | $(B)/have-tests
+$(UNIT_TESTS:=.o) $(ACTS) $(ASKS) $(call objects,tests): | $(B)/have-tests
 
 tests: $(UNIT_TESTS) $(TEST_TOOLS) $(FUZZERS)
 
