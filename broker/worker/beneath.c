@@ -194,7 +194,7 @@ place_read_link(const struct place *place, char *target, size_t size, size_t *re
 	for (char *at = slash ? slash : end;; at = strchr(at + 1, '/')) {
 		char was;
 		ssize_t n;
-		int fd;
+		int fd, r;
 
 		if (!at)
 			at = end;
@@ -204,13 +204,16 @@ place_read_link(const struct place *place, char *target, size_t size, size_t *re
 		*at = was;
 		if (fd < 0)
 			return fd;
-		/* Of what is no link: ENOENT (readlink(2)). */
 		n = readlinkat(fd, "", target, size);
+		r = n < 0 ? -errno : 0;
 		close(fd);
 		if (n >= 0) {
 			*ret_end = (size_t)(at - place->path);
 			return n;
 		}
+		/* Of what is no link: ENOENT (readlink(2)). Links of processes are not for everybody. */
+		if (r != -ENOENT && r != -EINVAL)
+			return r;
 		if (at == end)
 			return -EAGAIN; /* it was one a moment ago */
 	}

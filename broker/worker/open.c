@@ -81,6 +81,23 @@ finish(struct access *a, int r)
 	return r;
 }
 
+/* 0, or what speaks against opening it. A device is opened from a clone of its own. */
+static int
+look_before(struct access *a, enum tree_clone *clone)
+{
+	struct stat status;
+	int r;
+
+	if (place_look(&a->place, &status) != 0)
+		return 0;
+	if (S_ISLNK(status.st_mode))
+		return PLACE_LINK;
+	r = access_type_holds(a, &status);
+	if (r == 0 && (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)))
+		*clone = TREE_DEVICE;
+	return r;
+}
+
 /*
  * What is no regular file may act when it is opened, and so is looked at before. One that was regular a
  * moment ago, where nobody but root and its owner could change that, is not.
@@ -95,19 +112,17 @@ open_existing(struct access *a, struct stat *ret_status)
 	struct strict_chain chain;
 	bool known = a->options->strict != POLICY_STRICT_NO &&
 		     strict_recall(STRICT_FILE, place->path, place->length, &chain);
-	struct stat status;
-	int r;
+	int r = known ? 0 : look_before(a, &clone);
 
-	if (!known && place_look(place, &status) == 0) {
-		if (S_ISLNK(status.st_mode))
-			return PLACE_LINK;
-		r = access_type_holds(a, &status);
-		if (r != 0)
-			return r;
-		if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode))
-			clone = TREE_DEVICE;
+	if (r == 0)
+		r = place_open(place, clone, flags_of(a), 0, &a->fd);
+	/* By now it may be something else. */
+	if (r != 0 && known) {
+		known = false;
+		r = look_before(a, &clone);
+		if (r == 0)
+			r = place_open(place, clone, flags_of(a), 0, &a->fd);
 	}
-	r = place_open(place, clone, flags_of(a), 0, &a->fd);
 	return r == 0 ? finish(a, check_opened(a, known ? &chain : NULL, ret_status)) : r;
 }
 

@@ -54,9 +54,7 @@ make_links(void)
 	}
 	assert_return_code(symlink(at("target/file"), at("yes/absolute")), errno);
 	assert_return_code(symlink(at("target/file"), at("no/absolute")), errno);
-	assert_return_code(symlink(at("target/file") + 1, at("yes/tmp")), errno);
 	/* Up, past the root, and down again. */
-	assert_return_code(symlink(at("target/file"), at("yes/l")), errno);
 	for (int i = 0; i < 2; i++) {
 		char up[512] = "";
 
@@ -270,7 +268,8 @@ test_magic_links(void **state)
 	for (size_t i = 0; i < ELEMENTS(links); i++) {
 		snprintf(path, sizeof(path), "/proc/%d/%s", owner_of_magic, links[i]);
 		error = peer_open(&peer, O_RDONLY, 0, path, NULL);
-		assert_true(error == EACCES || error == ELOOP || error == ENOENT);
+		if (error != EACCES && error != ELOOP && error != ENOENT)
+			fail_msg("%s: %d", path, error);
 	}
 	for (int i = 0; i < 64; i++) {
 		int fd = -1;
@@ -285,7 +284,7 @@ test_magic_links(void **state)
 	}
 	/* The counter-check: the peer itself gets there. */
 	assert_int_equal(seen, 1);
-	assert_int_equal(peer_open(&peer, O_RDONLY, 0, "/proc/self/exe", NULL), ELOOP);
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, "/proc/self/exe", NULL), EACCES);
 }
 
 /* --- a link that changes ------------------------------------------------------------------- */
@@ -357,8 +356,10 @@ test_link_that_changes(void **state)
 static void
 test_end(void **state)
 {
+	assert_int_equal(tell(wires[0]), 0);
+	assert_int_equal(act_end(owner_of_magic), 0);
 	close(wires[0]);
-	assert_int_not_equal(act_end(owner_of_magic), 1);
+	close(wires[1]);
 	peer_end(&peer);
 	harness_test_end(state);
 }
