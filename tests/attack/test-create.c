@@ -14,29 +14,28 @@ enum {
 	ROUNDS = 1000,
 };
 
-static const char rules[] =
-	"allow user:61001 read,write,create @/new/** mode=0640\n"
-	"allow user:61001 read,create @/once/* mode=0666\n"
-	"allow user:61001 create @/blind/*\n"
-	"allow user:61001 write,create @/single/log mode=0600\n"
-	"allow user:61001 read,write @/none/**\n"
-	"allow user:61001 read,write,create @/bits/** mode=0777\n"
-	"allow user:61001 read,write,create @/root/** owner=root\n"
-	"allow user:61001 read,write,create @/peer/** owner=peer\n"
-	"allow user:61001 read,write,create @/fifo/** type=fifo\n"
-	"allow user:61001 read,write,create @/shared/**\n"
-	"allow user:61001|user:61002 read,write,create @/both/**\n"
-	"allow user:61001 read,write,create @/rdonly/** @/full/** @/held/**\n"
-	"allow user:61001 write,create @/gone/** except @/gone/not\n"
-	"deny any write @/new/denied\n";
+static const char rules[] = "allow user:61001 read,write,create @/new/** mode=0640\n"
+			    "allow user:61001 read,create @/once/* mode=0666\n"
+			    "allow user:61001 create @/blind/*\n"
+			    "allow user:61001 write,create @/single/log mode=0600\n"
+			    "allow user:61001 read,write @/none/**\n"
+			    "allow user:61001 read,write,create @/bits/** mode=0777\n"
+			    "allow user:61001 read,write,create @/root/** owner=root\n"
+			    "allow user:61001 read,write,create @/peer/** owner=peer\n"
+			    "allow user:61001 read,write,create @/fifo/** type=fifo\n"
+			    "allow user:61001 read,write,create @/shared/**\n"
+			    "allow user:61001|user:61002 read,write,create @/both/**\n"
+			    "allow user:61001 read,write,create @/rdonly/** @/full/** @/held/**\n"
+			    "allow user:61001 write,create @/gone/** except @/gone/not\n"
+			    "deny any write @/new/denied\n";
 static const unsigned creating = O_RDWR | O_CREAT;
 static struct peer peer;
 
 static int
 setup(void **state)
 {
-	static const char *const directories[] = {"new",  "once", "blind", "single", "none",
-						  "bits", "root", "peer",  "fifo",   "both",
+	static const char *const directories[] = {"new",  "once", "blind",  "single",  "none",
+						  "bits", "root", "peer",   "fifo",    "both",
 						  "full", "held", "rdonly", "new/sub", "new/own"};
 
 	(void)state;
@@ -111,7 +110,12 @@ static const struct {
 		uint16_t tag, perm;
 		uint32_t id;
 	} entries[5];
-} acl = {2, {{1, 7, UINT32_MAX}, {2, 7, B}, {4, 7, UINT32_MAX}, {16, 7, UINT32_MAX}, {32, 7, UINT32_MAX}}};
+} acl = {2,
+	 {{1, 7, UINT32_MAX},
+	  {2, 7, B},
+	  {4, 7, UINT32_MAX},
+	  {16, 7, UINT32_MAX},
+	  {32, 7, UINT32_MAX}}};
 
 static int
 write_it(void *path)
@@ -232,8 +236,8 @@ test_exclusive(void **state)
 	assert_return_code(symlink("nowhere", at("new/there-link")), errno);
 	make_dir(at("new/there-dir"), A, 0755);
 	assert_int_equal(peer_open(&peer, creating | O_EXCL, 0600, at("new/there"), NULL), EEXIST);
-	assert_int_equal(
-		peer_open(&peer, creating | O_EXCL | O_TRUNC, 0600, at("new/there"), NULL), EEXIST);
+	assert_int_equal(peer_open(&peer, creating | O_EXCL | O_TRUNC, 0600, at("new/there"), NULL),
+			 EEXIST);
 	assert_int_equal(peer_open(&peer, creating | O_EXCL, 0600, at("new/there-fifo"), NULL),
 			 EEXIST);
 	assert_int_equal(peer_open(&peer, creating | O_EXCL, 0600, at("new/there-link"), NULL),

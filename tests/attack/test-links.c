@@ -35,16 +35,36 @@ static void
 make_links(void)
 {
 	static const char *const links[][2] = {
-		{"relative", "../target/file"}, {"chain", "chain2"},      {"chain2", "chain3"},
-		{"chain3", "relative"},         {"loop", "loop"},         {"loop1", "loop2"},
-		{"loop2", "loop1"},             {"dir", "../target"},     {"sub", "./././inner"},
-		{"middle", "inner/../plain"},   {"behind", "plain/.."},   {"secret", "../secret/file"},
-		{"secret-none", "../secret/none"}, {"secret-dir", "../secret"}, {"denied", "../target/denied"},
-		{"other", "../no/plain"},       {"into-no", "../no/relative"}, {"make", "made"},
-		{"make-else", "../target/made"}, {"l1", "l2"},            {"l2", "l3"},
-		{"l3", "l4"},                   {"l4", "l5"},             {"l5", "l6"},
-		{"l6", "l7"},                   {"l7", "l8"},             {"l8", "l9"},
-		{"l9", "plain"},                {"shell", "/etc/shadow"}, {"root", "/"},
+		{"relative", "../target/file"},
+		{"chain", "chain2"},
+		{"chain2", "chain3"},
+		{"chain3", "relative"},
+		{"loop", "loop"},
+		{"loop1", "loop2"},
+		{"loop2", "loop1"},
+		{"dir", "../target"},
+		{"sub", "./././inner"},
+		{"middle", "inner/../plain"},
+		{"behind", "plain/.."},
+		{"secret", "../secret/file"},
+		{"secret-none", "../secret/none"},
+		{"secret-dir", "../secret"},
+		{"denied", "../target/denied"},
+		{"other", "../no/plain"},
+		{"into-no", "../no/relative"},
+		{"make", "made"},
+		{"make-else", "../target/made"},
+		{"l1", "l2"},
+		{"l2", "l3"},
+		{"l3", "l4"},
+		{"l4", "l5"},
+		{"l5", "l6"},
+		{"l6", "l7"},
+		{"l7", "l8"},
+		{"l8", "l9"},
+		{"l9", "plain"},
+		{"shell", "/etc/shadow"},
+		{"root", "/"},
 		{"dangling", "../target/none"},
 	};
 
@@ -68,10 +88,10 @@ make_links(void)
 static int
 setup(void **state)
 {
-	static const char *const directories[] = {"yes",       "yes/inner", "no",
+	static const char *const directories[] = {"yes",      "yes/inner", "no",
 						  "no/inner", "target",    "secret"};
-	static const char *const files[] = {"yes/plain",   "no/plain",      "target/file",
-					    "secret/file", "target/denied", "yes/inner/file",
+	static const char *const files[] = {"yes/plain",    "no/plain",      "target/file",
+					    "secret/file",  "target/denied", "yes/inner/file",
 					    "no/inner/file"};
 	const struct ids a = {.uid = A, .gid = A};
 
@@ -98,9 +118,9 @@ setup(void **state)
 static void
 test_not_followed(void **state)
 {
-	static const char *const links[] = {"absolute", "relative", "up",    "chain",  "dangling",
-					    "loop",     "loop1",    "dir",   "secret", "shell",
-					    "other",    "denied",   "root",  "sub"};
+	static const char *const links[] = {"absolute", "relative", "up",   "chain",  "dangling",
+					    "loop",     "loop1",    "dir",  "secret", "shell",
+					    "other",    "denied",   "root", "sub"};
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTS(links); i++) {

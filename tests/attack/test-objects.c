@@ -103,7 +103,8 @@ test_each_type(void **state)
 			/* A type is asked of what is opened, not of what is looked at. */
 			assert_int_equal(peer_stat(&peer, 0, path, NULL), 0);
 			if (t == 0)
-				assert_int_equal(peer_list(&peer, path, NULL), o == 5 ? 0 : ENOTDIR);
+				assert_int_equal(peer_list(&peer, path, NULL),
+						 o == 5 ? 0 : ENOTDIR);
 		}
 		close(keep);
 	}
@@ -325,9 +326,10 @@ test_another_type_meanwhile(void **state)
 	static const struct {
 		const char *object;
 		int error, with_chr;
-	} cases[] = {{"file", 0, 0},      {"fifo", EACCES, EACCES}, {"null", EACCES, 0},
-		     {"disk", EACCES, EACCES}, {"socket", EACCES, EACCES}, {"directory", EISDIR, EISDIR},
-		     {"link", ELOOP, ELOOP}};
+	} cases[] = {
+		{"file", 0, 0},           {"fifo", EACCES, EACCES},   {"null", EACCES, 0},
+		{"disk", EACCES, EACCES}, {"socket", EACCES, EACCES}, {"directory", EISDIR, EISDIR},
+		{"link", ELOOP, ELOOP}};
 	struct peer with_chr = peer_begin(B);
 
 	(void)state;
@@ -343,9 +345,9 @@ test_another_type_meanwhile(void **state)
 			/* Seen as a file, and remembered as one. */
 			make_file(path, 0, 0600, "");
 			assert_int_equal(peer_open(who, O_RDONLY, 0, path, NULL), 0);
-			assert_return_code(
-				rename(at("%s/%s", directory, cases[i].object), at("%s/new", directory)),
-				errno);
+			assert_return_code(rename(at("%s/%s", directory, cases[i].object),
+						  at("%s/new", directory)),
+					   errno);
 			assert_return_code(unlink(path), errno);
 			assert_return_code(rename(at("%s/new", directory), path), errno);
 			error = peer_open(who, O_RDONLY, 0, path, NULL);
@@ -353,8 +355,8 @@ test_another_type_meanwhile(void **state)
 				fail_msg("%s instead of a file: %d, not %d", cases[i].object, error,
 					 wanted);
 			/* And the other way. */
-			assert_return_code(
-				rename(path, at("%s/%s", directory, cases[i].object)), errno);
+			assert_return_code(rename(path, at("%s/%s", directory, cases[i].object)),
+					   errno);
 			make_file(path, 0, 0600, "");
 			assert_int_equal(peer_open(who, O_RDONLY, 0, path, NULL), 0);
 			assert_return_code(unlink(path), errno);

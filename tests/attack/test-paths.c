@@ -17,9 +17,8 @@ setup(void **state)
 {
 	static const char *const directories[] = {"tree", "tree/dir", "tree2", "trees",
 						  "tre",  "one",      "one/d"};
-	static const char *const files[] = {"tree/file", "tree/..x",   "tree2/file",
-					    "trees/file", "tre/file",  "one/a.log",
-					    "one/.log",  "one/d/a.log"};
+	static const char *const files[] = {"tree/file", "tree/..x",  "tree2/file", "trees/file",
+					    "tre/file",  "one/a.log", "one/.log",   "one/d/a.log"};
 
 	(void)state;
 	harness_start_how(&broker, &(struct harness_how){.rules = rules});
@@ -51,8 +50,8 @@ check(const char *path, size_t length, int in_open, int in_stat, int in_list)
 		int error = ask_bytes(operations[i], 0, path, length);
 
 		if (error != wanted[i])
-			fail_msg("%.*s, operation %u: %d, not %d", (int)length, path,
-				 operations[i], error, wanted[i]);
+			fail_msg("%.*s, operation %u: %d, not %d", (int)length, path, operations[i],
+				 error, wanted[i]);
 	}
 	/* What could be created would be. */
 	if (in_open == EINVAL || in_open == EACCES)
@@ -122,10 +121,10 @@ test_not_beneath_anything(void **state)
 		const char *path;
 		int error;
 	} cases[] = {
-		{"", EINVAL},      {".", EINVAL},    {"..", EINVAL},       {"./x", EINVAL},
-		{"../x", EINVAL},  {"x", EINVAL},    {"tree/file", EINVAL}, {"//", EINVAL},
-		{"/.", EINVAL},    {"/..", EINVAL},  {"/../x", EINVAL},    {"/..x", EACCES},
-		{"/", EACCES},     {"//etc", EINVAL}, {"/etc/", EINVAL},   {"/etc/shadow", EACCES},
+		{"", EINVAL},     {".", EINVAL},     {"..", EINVAL},        {"./x", EINVAL},
+		{"../x", EINVAL}, {"x", EINVAL},     {"tree/file", EINVAL}, {"//", EINVAL},
+		{"/.", EINVAL},   {"/..", EINVAL},   {"/../x", EINVAL},     {"/..x", EACCES},
+		{"/", EACCES},    {"//etc", EINVAL}, {"/etc/", EINVAL},     {"/etc/shadow", EACCES},
 		{"~/x", EINVAL},
 	};
 
@@ -247,8 +246,9 @@ test_naive_openers(void **state)
 	(void)state;
 	for (size_t i = 0; i < ELEMENTS(prefixed); i++) {
 		const char *path = at("%s", prefixed[i]);
-		int fd = strncmp(path, prefix, strlen(prefix)) == 0 ? open(path, O_RDONLY | O_CLOEXEC)
-								    : -1;
+		int fd = strncmp(path, prefix, strlen(prefix)) == 0
+				 ? open(path, O_RDONLY | O_CLOEXEC)
+				 : -1;
 
 		assert_return_code(fd, errno);
 		assert_false(is_same(fd, at("tree/file")));
