@@ -143,20 +143,19 @@ FUZZERS    = $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz-*.c))
 SCRIPTS    = $(wildcard tests/*/*.t)
 RUN        = BUILD=$(abspath $(B)) FUZZERS=$(abspath $(SANITIZED))/tests/fuzz CMOCKA_MESSAGE_OUTPUT=TAP
 
-$(B)/tests.a: $(call objects,tests)
+# What several programs of tests/attack/ share, or one that is in parts.
+SCENES     = $(filter-out $(B)/tests/attack/test-% $(B)/tests/attack/tool-%,$(call objects,tests/attack))
+
+$(B)/tests.a: $(SCENES) $(call objects,tests)
 $(B)/tests/%: $(B)/tests/%.o $(B)/tests.a $(B)/worker.a $(B)/shared.a $(B)/policy.a $(B)/client.a
 	$(call run,LINK,$(call link,-lcmocka -lcap -lseccomp))
 $(FUZZERS): $(B)/tests/fuzz/fuzz.o
-ACTS = $(patsubst %.c,$(B)/%.o,$(wildcard tests/attack/acts*.c))
-$(addprefix $(B)/tests/attack/,test-confinement test-worker-state): $(ACTS)
-RACES = $(patsubst %.c,$(B)/%.o,$(wildcard tests/attack/race-*.c))
-$(B)/tests/attack/test-races: $(RACES)
 .SECONDARY:
 
 # What the tests need and the build does not.
 $(B)/have-tests: tests/deps.sh
 	@tests/deps.sh $(if $(INSTALLING),install,check) check && mkdir -p $(@D) && touch $@
-$(UNIT_TESTS:=.o) $(ACTS) $(RACES) $(call objects,tests): | $(B)/have-tests
+$(UNIT_TESTS:=.o) $(SCENES) $(call objects,tests): | $(B)/have-tests
 
 tests: $(UNIT_TESTS) $(TEST_TOOLS) $(FUZZERS)
 

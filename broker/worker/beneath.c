@@ -91,9 +91,8 @@ explain_refusal(const struct place *place, int flags)
 	struct stat status;
 	int fd = -1, r = place_hold(place, &fd);
 
-	/* What is not there could not be created. */
 	if (r != 0)
-		return r == -ENOENT && flags & O_CREAT ? -EACCES : r;
+		return r;
 	r = fstat(fd, &status) < 0 ? -errno : 0;
 	close(fd);
 	if (r < 0)
@@ -112,10 +111,9 @@ explain_refusal(const struct place *place, int flags)
 }
 
 int
-place_open(const struct place *place, enum tree_clone clone, int flags, mode_t mode, int *ret_fd)
+place_open(const struct place *place, enum tree_clone clone, int flags, int *ret_fd)
 {
-	struct open_how how = {
-		.flags = (unsigned)flags, .mode = mode, .resolve = resolve_in(place->tree)};
+	struct open_how how = {.flags = (unsigned)flags, .resolve = resolve_in(place->tree)};
 	int fd;
 
 	if (place->tree->roots[clone] < 0)
@@ -139,40 +137,62 @@ parent_of(const struct place *place)
 }
 
 /*
- * From the top down, each in the one before. Where others may put things, what was opened has to be in
- * the last one: its path may have led through one that they took away meanwhile.
+ * From the top down, each in the one before, in that clone. ret_fd: the last one, to be closed; ret_name:
+ * the part of the path behind it. 0, a negative errno value or PLACE_LINK.
  */
 static int
-look_down(const struct place *place, const struct stat *object, struct strict_chain *chain)
+walk_down(const struct place *place, enum tree_clone clone, struct strict_chain *chain, int *ret_fd,
+	  const char **ret_name)
 {
-	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
 			       .resolve = resolve_in(place->tree)};
-	int root = place->tree->roots[TREE_READ], fd = root, next, r = 0;
 	size_t length = place->tree->length > 0 ? place->tree->length : 1;
 	char *name = place->path + (place->name - place->path), *slash;
+	int fd = sys_openat2(place->tree->roots[clone], ".", &how), next;
 	struct stat status;
 
-	for (;; name = slash + 1, length = (size_t)(slash - place->path), fd = next) {
-		r = fstat(fd, &status) < 0 ? -errno : 0;
-		if (r == 0)
-			strict_add(chain, length, &status);
+	while (fd >= 0) {
+		if (fstat(fd, &status) < 0) {
+			next = -errno;
+			close(fd);
+			return next;
+		}
+		strict_add(chain, length, &status);
 		slash = strchr(name, '/');
-		if (r < 0 || !slash)
+		if (!slash)
 			break;
 		*slash = '\0';
 		next = sys_openat2(fd, name, &how);
 		*slash = '/';
-		if (fd != root)
-			close(fd);
-		if (next < 0)
-			return next == -ELOOP ? PLACE_LINK : next;
-	}
-	if (r == 0 && chain->shared && object->st_ino != 0 &&
-	    (fstatat(fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
-	     status.st_dev != object->st_dev || status.st_ino != object->st_ino))
-		r = -EAGAIN;
-	if (fd != root)
 		close(fd);
+		fd = next;
+		name = slash + 1;
+		length = (size_t)(slash - place->path);
+	}
+	if (fd < 0)
+		return fd == -ELOOP ? PLACE_LINK : fd;
+	*ret_fd = fd;
+	*ret_name = name;
+	return 0;
+}
+
+/*
+ * Where others may put things, what was opened has to be in the last directory: its path may have led
+ * through one that they took away meanwhile.
+ */
+static int
+look_down(const struct place *place, const struct stat *object, struct strict_chain *chain)
+{
+	const char *name = NULL;
+	struct stat status;
+	int fd = -1, r = walk_down(place, TREE_READ, chain, &fd, &name);
+
+	if (r != 0)
+		return r;
+	if (chain->shared && (fstatat(fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+			      status.st_dev != object->st_dev || status.st_ino != object->st_ino))
+		r = -EAGAIN;
+	close(fd);
 	return r;
 }
 
@@ -194,6 +214,33 @@ place_chain(const struct place *place, const struct stat *object, struct strict_
 	return r;
 }
 
+int
+place_parent(const struct place *place, struct strict_chain *ret_chain, int *ret_fd,
+	     const char **ret_name)
+{
+	if (place->tree->roots[TREE_WRITE] < 0)
+		return -ENOENT;
+	/* The tree's own directory is there. */
+	if (place->length <= place->tree->length + 1)
+		return -EEXIST;
+	*ret_chain = place->tree->above;
+	return walk_down(place, TREE_WRITE, ret_chain, ret_fd, ret_name);
+}
+
+int
+place_create(int parent, const char *name, int flags, mode_t mode, int *ret_fd)
+{
+	struct open_how how = {.flags = (unsigned)flags | O_CREAT | O_EXCL,
+			       .mode = mode,
+			       .resolve = RESOLVE_STRICT | RESOLVE_NO_XDEV};
+	int fd = sys_openat2(parent, name, &how);
+
+	if (fd < 0)
+		return fd;
+	*ret_fd = fd;
+	return 0;
+}
+
 ssize_t
 place_read_link(const struct place *place, char *target, size_t size, size_t *ret_end)
 {
@@ -204,7 +251,7 @@ place_read_link(const struct place *place, char *target, size_t size, size_t *re
 	for (char *at = slash ? slash : end;; at = strchr(at + 1, '/')) {
 		char was;
 		ssize_t n;
-		int fd;
+		int fd, r;
 
 		if (!at)
 			at = end;
@@ -214,13 +261,16 @@ place_read_link(const struct place *place, char *target, size_t size, size_t *re
 		*at = was;
 		if (fd < 0)
 			return fd;
-		/* Of what is no link: ENOENT (readlink(2)). */
 		n = readlinkat(fd, "", target, size);
+		r = n < 0 ? -errno : 0;
 		close(fd);
 		if (n >= 0) {
 			*ret_end = (size_t)(at - place->path);
 			return n;
 		}
+		/* Of what is no link: ENOENT (readlink(2)). Links of processes are not for everybody. */
+		if (r != -ENOENT && r != -EINVAL)
+			return r;
 		if (at == end)
 			return -EAGAIN; /* it was one a moment ago */
 	}

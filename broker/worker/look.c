@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "broker/worker/access.h"
@@ -31,7 +32,12 @@ access_stat(struct access *a)
 	close(fd);
 	if (r < 0)
 		return r;
-	object = (struct stat){.st_mode = a->status->stx_mode, .st_uid = a->status->stx_uid};
+	object = (struct stat){
+		.st_mode = a->status->stx_mode,
+		.st_uid = a->status->stx_uid,
+		.st_dev = makedev(a->status->stx_dev_major, a->status->stx_dev_minor),
+		.st_ino = a->status->stx_ino,
+	};
 	if (S_ISLNK(object.st_mode) && !(a->flags & AT_SYMLINK_NOFOLLOW))
 		return PLACE_LINK;
 	return access_conditions_hold(a, &object, NULL, &chain);
@@ -116,8 +122,7 @@ access_list(struct access *a)
 	struct stat status;
 	int fd = -1, r;
 
-	r = place_open(&a->place, TREE_READ, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC, 0,
-		       &fd);
+	r = place_open(&a->place, TREE_READ, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC, &fd);
 	if (r != 0)
 		return r;
 	r = fstat(fd, &status) < 0 ? -errno : access_conditions_hold(a, &status, NULL, &chain);

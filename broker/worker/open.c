@@ -81,6 +81,23 @@ finish(struct access *a, int r)
 	return r;
 }
 
+/* 0, or what speaks against opening it. A device is opened from a clone of its own. */
+static int
+look_before(struct access *a, enum tree_clone *clone)
+{
+	struct stat status;
+	int r;
+
+	if (place_look(&a->place, &status) != 0)
+		return 0;
+	if (S_ISLNK(status.st_mode))
+		return PLACE_LINK;
+	r = access_type_holds(a, &status);
+	if (r == 0 && (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)))
+		*clone = TREE_DEVICE;
+	return r;
+}
+
 /*
  * What is no regular file may act when it is opened, and so is looked at before. One that was regular a
  * moment ago, where nobody but root and its owner could change that, is not.
@@ -95,49 +112,60 @@ open_existing(struct access *a, struct stat *ret_status)
 	struct strict_chain chain;
 	bool known = a->options->strict != POLICY_STRICT_NO &&
 		     strict_recall(STRICT_FILE, place->path, place->length, &chain);
-	struct stat status;
-	int r;
+	int r = known ? 0 : look_before(a, &clone);
 
-	if (!known && place_look(place, &status) == 0) {
-		if (S_ISLNK(status.st_mode))
-			return PLACE_LINK;
-		r = access_type_holds(a, &status);
-		if (r != 0)
-			return r;
-		if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode))
-			clone = TREE_DEVICE;
+	if (r == 0)
+		r = place_open(place, clone, flags_of(a), &a->fd);
+	/* By now it may be something else. */
+	if (r != 0 && known) {
+		known = false;
+		r = look_before(a, &clone);
+		if (r == 0)
+			r = place_open(place, clone, flags_of(a), &a->fd);
 	}
-	r = place_open(place, clone, flags_of(a), 0, &a->fd);
 	return r == 0 ? finish(a, check_opened(a, known ? &chain : NULL, ret_status)) : r;
 }
 
+/* Everything that could speak against a new file in the directory that this chain ends with. */
+static int
+may_create(struct access *a, const struct strict_chain *chain)
+{
+	const struct stat wanted = {.st_mode = S_IFREG, .st_uid = a->client->peer.uid};
+	struct strict_chain same;
+	int r = access_type_holds(a, &wanted);
+
+	if (r == 0)
+		r = access_conditions_hold(a, &wanted, chain, &same);
+	if (r == 0 && !server_is_current(a->server, a->client))
+		r = PLACE_STALE;
+	return r;
+}
+
 /*
- * A new file appears with its owner and mode in one step, after everything that could speak against it
- * was looked at. 0 with a descriptor; -EEXIST: there is one by now.
+ * A new file appears with its owner and mode in one step, in the directory that was looked at. 0 with a
+ * descriptor; -EEXIST: there is one by now.
  */
 static int
 create(struct access *a, struct stat *ret_status)
 {
-	uid_t peer = a->client->peer.uid;
-	const struct stat wanted = {.st_mode = S_IFREG, .st_uid = peer};
-	mode_t mode = a->mode & a->options->mode & 0777;
 	struct strict_chain chain;
-	int r;
+	const char *name = NULL;
+	int parent = -1, r = place_parent(&a->place, &chain, &parent, &name);
 
-	r = access_type_holds(a, &wanted);
+	if (r != 0)
+		return r;
+	r = may_create(a, &chain);
 	if (r == 0)
-		r = access_conditions_hold(a, &wanted, NULL, &chain);
-	if (r == 0 && !server_is_current(a->server, a->client))
-		r = PLACE_STALE;
-	if (r == 0)
-		r = place_open(&a->place, TREE_WRITE, flags_of(a) | O_CREAT | O_EXCL, mode, &a->fd);
+		r = place_create(parent, name, flags_of(a), a->mode & a->options->mode & 0777,
+				 &a->fd);
+	close(parent);
 	if (r != 0)
 		return r;
 	a->created = true;
 	if (fstat(a->fd, ret_status) < 0)
 		return finish(a, -errno);
 	/* A file system that gives it to somebody else. */
-	if (ret_status->st_uid != peer)
+	if (ret_status->st_uid != a->client->peer.uid)
 		return finish(a, -EACCES);
 	return finish(a, restore_flags(a));
 }
@@ -155,8 +183,9 @@ reopen_created(struct access *a, const struct stat *created)
 	close(a->fd);
 	a->fd = -1;
 	r = open_existing(a, &status);
-	if (r == 0 && a->flags & O_EXCL &&
-	    (status.st_dev != created->st_dev || status.st_ino != created->st_ino))
+	/* Somebody else has put one there, or has taken a lease on it. */
+	if (a->flags & O_EXCL && (r == -EAGAIN || (r == 0 && (status.st_dev != created->st_dev ||
+							      status.st_ino != created->st_ino))))
 		r = -EEXIST;
 	return finish(a, r);
 }

@@ -114,9 +114,8 @@ enum {
  */
 int place_look(const struct place *place, struct stat *ret_status);
 
-/* Open it from that clone of the tree; flags and mode as for openat2(2). */
-int place_open(const struct place *place, enum tree_clone clone, int flags, mode_t mode,
-	       int *ret_fd);
+/* Open it from that clone of the tree, if it is there; flags as for openat2(2). */
+int place_open(const struct place *place, enum tree_clone clone, int flags, int *ret_fd);
 
 /* Take hold of it without opening it (O_PATH): of a symbolic link itself. */
 int place_hold(const struct place *place, int *ret_fd);
@@ -127,6 +126,16 @@ int place_hold(const struct place *place, int *ret_fd);
  */
 int place_chain(const struct place *place, const struct stat *object,
 		struct strict_chain *ret_chain);
+
+/*
+ * To create it: the directory that it is in, held from the clone that can be written, the directories
+ * from "/" to that, and the name that it is to have there. -EEXIST: it is the tree's own directory.
+ */
+int place_parent(const struct place *place, struct strict_chain *ret_chain, int *ret_fd,
+		 const char **ret_name);
+
+/* Create it there, and nowhere else; flags and mode as for openat2(2). -EEXIST: whatever is there. */
+int place_create(int parent, const char *name, int flags, mode_t mode, int *ret_fd);
 
 /*
  * The first symbolic link on the way: *ret_end bytes of the path name it, and it says target (size

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/* Listings of directories: what no rule grants is not there. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/attack/asks.h"
+
+enum {
+	MANY = 5000,
+	CURSORS = 400,
+};
+
+static const char rules[] =
+	"allow user:61001 list @/dir @/dir/sub @/literal/b\n"
+	"allow user:61001 read @/dir/*.log\n"
+	"allow user:61001 stat @/dir/*.txt except @/dir/not.txt\n"
+	"allow user:61001 write @/dir/written\n"
+	"allow user:61001 read @/dir/yesterday until=2020-01-01\n"
+	"deny any read,stat,list @/dir/denied.log\n"
+	"allow user:61001 read,list @/big/** @/names/** @/deep/** @/removed/**\n"
+	"allow any list,read @/public/**\n"
+	"allow user:61001 read @/literal/b/*.log @/public/.private\n"
+	"deny user:61001 list @/deep/closed\n";
+static struct peer peer;
+
+static int
+setup(void **state)
+{
+	static const char *const directories[] = {
+		"dir",  "dir/sub", "literal", "literal/b", "big",         "names",   "public",
+		"deep", "deep/a",  "removed", "removed/d", "deep/closed", "dir/dark"};
+	static const char *const files[] = {"dir/a.log",       "dir/b.txt",       "dir/.dot.log",
+					    "dir/denied.log",  "dir/not.txt",     "dir/written",
+					    "dir/other",       "literal/b/1.log", "public/file",
+					    "public/.private", "deep/a/file",     "removed/d/x",
+					    "dir/yesterday",   "deep/closed/x",   "dir/sub/secret"};
+
+	(void)state;
+	harness_start_how(&broker, &(struct harness_how){.rules = rules});
+	for (size_t i = 0; i < ELEMENTS(directories); i++)
+		make_dir(at("%s", directories[i]), 0, 0700);
+	for (size_t i = 0; i < ELEMENTS(files); i++)
+		make_file(at("%s", files[i]), 0, 0600, "");
+	/* A rule for all is one for our own worker, too. */
+	harness_reload(&broker);
+	/* Until it has seen our connection end. */
+	sleep_ms(100);
+	broker.worker_fds = count_fds(broker.worker);
+	peer = peer_begin(A);
+	return 0;
+}
+
+static void
+check_list(struct peer *who, const char *directory, const char *wanted)
+{
+	char *names = NULL;
+
+	assert_int_equal(peer_list(who, at("%s", directory), &names), 0);
+	assert_string_equal(names, wanted);
+	free(names);
+}
+
+/* What readdir(3) says, of how many names. */
+static unsigned
+count_entries(const char *directory)
+{
+	DIR *d = opendir(directory);
+	unsigned n = 0;
+
+	assert_non_null(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n - 2;
+}
+
+static void
+test_only_what_is_granted(void **state)
+{
+	(void)state;
+	check_list(&peer, "dir", "a.log/b.txt/sub/");
+	/* The counter-check: it is not that there were no more. */
+	assert_int_equal(count_entries(at("dir")), 10);
+	check_list(&peer, "dir/sub", "");
+	assert_int_equal(count_entries(at("dir/sub")), 1);
+	/* `**` is the directory itself, too. */
+	check_list(&peer, "deep", "a/closed/");
+	check_list(&peer, "deep/a", "file/");
+	assert_int_equal(peer_list(&peer, at("deep/closed"), NULL), EACCES);
+	assert_int_equal(peer_list(&peer, at("dir/dark"), NULL), EACCES);
+	assert_int_equal(peer_list(&peer, at("dir/none"), NULL), EACCES);
+	assert_int_equal(peer_list(&peer, at("literal"), NULL), EACCES);
+	assert_int_equal(peer_list(&peer, at("."), NULL), EINVAL);
+	assert_int_equal(peer_list(&peer, "/", NULL), EACCES);
+	assert_int_equal(peer_list(&peer, at("deep/a/file"), NULL), ENOTDIR);
+	assert_int_equal(peer_list(&peer, at("deep/none"), NULL), ENOENT);
+	/* A listing is no right to what is listed. */
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, at("dir/b.txt"), NULL), EACCES);
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, at("dir"), NULL), EACCES);
+}
+
+/* A worker that is shared shows no one what is another's. */
+static void
+test_shared_worker(void **state)
+{
+	struct peer first = peer_begin(B), second = peer_begin(C);
+
+	(void)state;
+	check_list(&peer, "public", ".private/file/");
+	check_list(&first, "public", "file/");
+	check_list(&second, "public", "file/");
+	assert_int_equal(peer_list(&first, at("dir"), NULL), EACCES);
+	assert_int_equal(peer_list(&second, at("deep"), NULL), EACCES);
+	peer_end(&first);
+	peer_end(&second);
+}
+
+static void
+test_names(void **state)
+{
+	static const char *const names[] = {"\n",  "\x1b[31m", "a b", "\"\\", "\xff\xfe", "*",
+					    "..x", "x..",      "...", "~",    "-rf"};
+	char longest[256], wanted[1024] = "", *got = NULL;
+	unsigned shown = 0;
+
+	(void)state;
+	memset(longest, 'l', 255);
+	longest[255] = '\0';
+	make_file(at("names/%s", longest), 0, 0600, "");
+	for (size_t i = 0; i < ELEMENTS(names); i++) {
+		make_file(at("names/%s", names[i]), 0, 0600, "");
+		shown += names[i][0] != '.';
+	}
+	assert_int_equal(peer_list(&peer, at("names"), &got), 0);
+	for (const char *c = got; *c; c++)
+		shown -= *c == '/';
+	assert_int_equal(shown, (unsigned)-1);
+	for (size_t i = 0; i < ELEMENTS(names); i++) {
+		snprintf(wanted, sizeof(wanted), "%s/", names[i]);
+		if (names[i][0] != '.')
+			assert_non_null(strstr(got, wanted));
+	}
+	snprintf(wanted, sizeof(wanted), "%s/", longest);
+	assert_non_null(strstr(got, wanted));
+	free(got);
+}
+
+/* --- many, in pages -------------------------------------------------------------------------- */
+
+static void __attribute__((noreturn)) come_and_go(void)
+{
+	static char path[256];
+	size_t n = (size_t)snprintf(path, sizeof(path), "%s", at("big/passing-"));
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (unsigned i = 0;; i++) {
+		snprintf(path + n, sizeof(path) - n, "%u", i % 300);
+		if (i % 600 < 300)
+			close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+		else
+			(void)unlink(path);
+	}
+}
+
+/* Each that was there all the time is there once. */
+static void
+check_steady(void)
+{
+	static unsigned char seen[MANY];
+	char *names = NULL, *rest = NULL;
+
+	memset(seen, 0, sizeof(seen));
+	assert_int_equal(peer_list(&peer, at("big"), &names), 0);
+	for (char *name = strtok_r(names, "/", &rest); name; name = strtok_r(NULL, "/", &rest)) {
+		unsigned i;
+
+		if (strncmp(name, "passing-", 8) == 0)
+			continue;
+		assert_int_equal(sscanf(name, "steady-%u", &i), 1);
+		assert_in_range(i, 0, MANY - 1);
+		seen[i]++;
+	}
+	free(names);
+	for (unsigned i = 0; i < MANY; i++)
+		if (seen[i] != 1)
+			fail_msg("steady-%u: %u times", i, seen[i]);
+}
+
+static void
+test_pages(void **state)
+{
+	pid_t pid;
+
+	(void)state;
+	for (unsigned i = 0; i < MANY; i++)
+		make_file(at("big/steady-%u", i), 0, 0600, "");
+	check_steady();
+	pid = fork();
+	assert_return_code(pid, errno);
+	if (pid == 0)
+		come_and_go();
+	for (int i = 0; i < 10; i++)
+		check_steady();
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/* A page from anywhere: its errno value. ret_names: how many, all of which may be known. */
+static int
+ask_from(const char *path, uint64_t from, const char *only, unsigned *ret_names)
+{
+	const struct wire_file file = {
+		.path = path, .path_length = (uint32_t)strlen(path), .from = from};
+	static struct told told;
+	int error = peer_ask(&peer, WIRE_LIST, &file, &told);
+	const char *text = told.text, *name;
+	unsigned char type;
+	size_t n;
+
+	*ret_names = 0;
+	while (error == 0 && wire_next_entry(&text, &told.length, &type, &name, &n)) {
+		char wanted[260];
+
+		snprintf(wanted, sizeof(wanted), "/%.*s/", (int)n, name);
+		assert_non_null(strstr(only, wanted));
+		++*ret_names;
+	}
+	assert_int_equal(told.length, 0);
+	return error;
+}
+
+static void
+test_cursors_of_ones_own_making(void **state)
+{
+	static const uint64_t special[] = {1,
+					   2,
+					   3,
+					   INT32_MAX,
+					   UINT32_MAX,
+					   INT64_MAX,
+					   (uint64_t)INT64_MAX + 1,
+					   UINT64_MAX,
+					   UINT64_MAX - 1};
+	unsigned n, most = 0;
+
+	(void)state;
+	for (size_t i = 0; i < CURSORS; i++) {
+		uint64_t from = i < ELEMENTS(special) ? special[i]
+						      : i * UINT64_C(0x9e3779b97f4a7c15) >> i % 60;
+		int error = ask_from(at("dir"), from, "/a.log/b.txt/sub/", &n);
+
+		if (error != 0 && error != EINVAL && error != EOVERFLOW && error != EIO)
+			fail_msg("from %llu: %d", (unsigned long long)from, error);
+		if (n > most)
+			most = n;
+		error = ask_from(at("deep/a/file"), from, "", &n);
+		assert_int_equal(error, ENOTDIR);
+		error = ask_from(at("dir/dark"), from, "", &n);
+		assert_int_equal(error, EACCES);
+	}
+	/* The counter-check: some of them did lead to names. */
+	assert_true(most > 0);
+}
+
+static void
+test_removed_meanwhile(void **state)
+{
+	static struct told told;
+	static char path[128];
+	struct wire_file file = {.path = path}, again;
+
+	(void)state;
+	file.path_length = (uint32_t)snprintf(path, sizeof(path), "%s", at("removed/d"));
+	for (unsigned i = 0; i < 1500; i++)
+		make_file(at("removed/d/%u", i), 0, 0600, "");
+	assert_int_equal(peer_ask(&peer, WIRE_LIST, &file, &told), 0);
+	assert_true(told.next != 0);
+	again = file;
+	again.from = told.next;
+	remove_directory(path);
+	assert_int_equal(peer_ask(&peer, WIRE_LIST, &again, &told), ENOENT);
+	assert_int_equal(peer_ask(&peer, WIRE_LIST, &file, &told), ENOENT);
+	make_dir(path, 0, 0700);
+	assert_int_equal(peer_ask(&peer, WIRE_LIST, &again, &told), 0);
+	assert_int_equal(told.length, 0);
+	make_file(at("removed/file"), 0, 0600, "");
+	assert_return_code(rmdir(path), errno);
+	assert_return_code(rename(at("removed/file"), path), errno);
+	assert_int_equal(peer_ask(&peer, WIRE_LIST, &again, &told), ENOTDIR);
+}
+
+/* A rule that names one directory, in whose place there is another by now. */
+static void
+test_replaced(void **state)
+{
+	double end = seconds_now() + WAIT_SECONDS;
+	char *names = NULL;
+	int error;
+
+	(void)state;
+	check_list(&peer, "literal/b", "1.log/");
+	assert_return_code(rename(at("literal/b"), at("literal/old")), errno);
+	make_dir(at("literal/b"), 0, 0700);
+	make_file(at("literal/b/2.log"), 0, 0600, "");
+	make_file(at("literal/b/2.txt"), 0, 0600, "");
+	check_list(&peer, "literal/b", "2.log/");
+	assert_int_equal(peer_list(&peer, at("literal/old"), NULL), EACCES);
+	/* And what comes anew. */
+	remove_directory(at("literal/b"));
+	do {
+		error = peer_list(&peer, at("literal/b"), NULL);
+	} while (error == 0 && seconds_now() < end);
+	assert_int_equal(error, ENOENT);
+	make_dir(at("literal/b"), 0, 0700);
+	make_file(at("literal/b/3.log"), 0, 0600, "");
+	do {
+		sleep_ms(10);
+		error = peer_list(&peer, at("literal/b"), &names);
+	} while (error != 0 && seconds_now() < end);
+	assert_int_equal(error, 0);
+	assert_string_equal(names, "3.log/");
+	free(names);
+}
+
+static void
+test_types(void **state)
+{
+	const char *path = at("dir");
+	const struct wire_file file = {.path = path, .path_length = (uint32_t)strlen(path)};
+	const char *text, *name;
+	static struct told told;
+	unsigned char type;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(peer_ask(&peer, WIRE_LIST, &file, &told), 0);
+	text = told.text;
+	while (wire_next_entry(&text, &told.length, &type, &name, &n))
+		assert_true(type == (memcmp(name, "sub", 3) == 0 ? DT_DIR : DT_REG) ||
+			    type == DT_UNKNOWN);
+}
+
+static void
+test_end(void **state)
+{
+	peer_end(&peer);
+	harness_test_end(state);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_only_what_is_granted),
+		cmocka_unit_test(test_shared_worker),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_types),
+		cmocka_unit_test(test_cursors_of_ones_own_making),
+		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_removed_meanwhile),
+		cmocka_unit_test(test_replaced),
+		cmocka_unit_test(test_end),
+	};
+
+	return asks_run("attack/list", tests, setup);
+}
