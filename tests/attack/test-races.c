@@ -21,9 +21,10 @@ enum {
 	TRIES = 100000,
 #endif
 	TRIES_SINGLY = 10000,
-	BATCH = 32,  /* files a request */
-	ENDS = 2,    /* workers that are replaced, at most one a second */
-	STARTS = 24, /* workers that begin meanwhile */
+	EXCHANGES = 2000, /* at least */
+	BATCH = 32,       /* files a request */
+	ENDS = 2,         /* workers that are replaced, at most one a second */
+	STARTS = 24,      /* workers that begin meanwhile */
 };
 
 /* --- who asks the broker ------------------------------------------------------------------------
@@ -288,9 +289,13 @@ ask_while_it_changes(struct race_run *run)
 	const uid_t uid = (uid_t)(CLIENT + (run->race - races));
 	double end = seconds_now() + SECONDS_MOST;
 
-	if (!ask_as_client(run, uid, run->race->operation == RACE_OPEN ? TRIES : TRIES_SINGLY,
-			   run->race->renews ? ENDS : 0))
-		return false;
+	/* Where making the link is slow, many tries may meet the same one. */
+	do {
+		if (!ask_as_client(run, uid,
+				   run->race->operation == RACE_OPEN ? TRIES : TRIES_SINGLY,
+				   run->race->renews ? ENDS : 0))
+			return false;
+	} while (atomic_load(&run->exchanges) < EXCHANGES && seconds_now() < end);
 	/* Each of these has a worker of its own, which looks for the tree now. */
 	for (uid_t i = 0; run->race->renews && i < STARTS; i++)
 		if (!ask_as_client(run, (uid_t)(STARTED + (run->race - races) * STARTS + i), BATCH,
@@ -453,6 +458,7 @@ test_the_broker(struct race_run *run)
 			 run->complaint[0] ? run->complaint : "it took too long");
 	assert_true(run->grants > 0);
 	assert_true(run->refusals > 0);
+	assert_true(atomic_load(&run->exchanges) >= EXCHANGES);
 	assert_true(race_is_intact(run));
 	if (run->race->renews)
 		return;
