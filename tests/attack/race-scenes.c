@@ -15,7 +15,7 @@
 #define VAULT     "../vault"
 #define EMPTY     VAULT "/empty" /* nothing may appear in these two */
 #define BARE      VAULT "/bare"
-#define PLANTED   "@/vault/empty/new"
+#define PLANTED   "/vault/empty/new"
 #define LOOSE     "strictmodes=no" /* what the attacker's directories hold is not the matter */
 #define SECRET    "secret"
 #define TEXT_SIZE 16
@@ -191,7 +191,7 @@ const struct race races[RACES] = {
 		.things = {{RACE_DIRECTORY, "tree"},
 			   {RACE_DIRECTORY, "tree/open"},
 			   {RACE_FILE, "tree/open/new"},
-			   {RACE_LINK, "tree/open/planted", PLANTED},
+			   {RACE_LINK, "tree/open/planted", "@" PLANTED},
 			   {RACE_LINK, "tree/link", "@/vault/bare"},
 			   {RACE_PRIVATE, "tree/private"}},
 	},
@@ -402,7 +402,7 @@ race_make(struct race_run *ret_run, const struct race *race)
 		 number_of(race));
 	assert_return_code(mkdir(ret_run->directory, 0755), errno);
 	assert_return_code(chown(ret_run->directory, ATTACKER, ATTACKER), errno);
-	snprintf(ret_run->planted, sizeof(ret_run->planted), "%s%s", broker.directory, PLANTED + 1);
+	snprintf(ret_run->planted, sizeof(ret_run->planted), "%s%s", broker.directory, PLANTED);
 	make_vault(ret_run);
 	for (size_t i = 0; i < RACE_THINGS; i++)
 		make_thing(ret_run, &race->things[i]);

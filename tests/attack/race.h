@@ -57,7 +57,7 @@ struct race_thing {
 };
 
 struct race_pair {
-	const char *a, *b; /* without b, a is made a link to PLANTED, and removed */
+	const char *a, *b; /* without b, a is made a link to `planted`, and removed */
 	/*
 	 * What the attacker wants to be opened or told of; RACE_CREATE: the directory that it wants
 	 * something to appear in, which is empty.

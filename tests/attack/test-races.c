@@ -288,12 +288,13 @@ ask_while_it_changes(struct race_run *run)
 {
 	const uid_t uid = (uid_t)(CLIENT + (run->race - races));
 	double end = seconds_now() + SECONDS_MOST;
+	unsigned long tries = TRIES;
 
+	if (run->race->operation != RACE_OPEN)
+		tries = TRIES_SINGLY;
 	/* Where making the link is slow, many tries may meet the same one. */
 	do {
-		if (!ask_as_client(run, uid,
-				   run->race->operation == RACE_OPEN ? TRIES : TRIES_SINGLY,
-				   run->race->renews ? ENDS : 0))
+		if (!ask_as_client(run, uid, tries, run->race->renews ? ENDS : 0))
 			return false;
 	} while (atomic_load(&run->exchanges) < EXCHANGES && seconds_now() < end);
 	/* Each of these has a worker of its own, which looks for the tree now. */
