@@ -471,8 +471,8 @@ exchange_once(const struct race_run *run, const struct race_pair *pair, bool is_
 		r = renameat2(AT_FDCWD, pair->a, AT_FDCWD, pair->b, RENAME_EXCHANGE);
 	else
 		r = is_back ? unlink(pair->a) : symlink(run->planted, pair->a);
-	/* The client creates it, too. */
-	if (r < 0 && (pair->b || errno != EEXIST))
+	/* Others create and remove it, too. */
+	if (r < 0 && (pair->b || (errno != EEXIST && errno != ENOENT)))
 		return -errno;
 	/* Where a link leads the attacker to now, it may remove nothing. */
 	if (run->race->made && pair->b)

@@ -409,6 +409,9 @@ open_naively(const struct race_run *run, const int *secrets, unsigned long *ret_
 				is_lost[i] = true;
 				lost++;
 			}
+		/* Else it would see its own file until the attacker's next turn. */
+		if (race->made)
+			unlink(path);
 		close(fd);
 	}
 	return lost;
