@@ -5,6 +5,7 @@
  */
 #include "tests/attack/race.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -12,6 +13,9 @@
 #include <unistd.h>
 
 #define VAULT     "../vault"
+#define EMPTY     VAULT "/empty" /* nothing may appear in these two */
+#define BARE      VAULT "/bare"
+#define PLANTED   "/vault/empty/new"
 #define LOOSE     "strictmodes=no" /* what the attacker's directories hold is not the matter */
 #define SECRET    "secret"
 #define TEXT_SIZE 16
@@ -154,6 +158,124 @@ const struct race races[RACES] = {
 			   {RACE_FILE, "tree/file"},
 			   {RACE_SET_UID, "tree/set-uid"}},
 	},
+	{
+		.name = "create once, directory and link",
+		.operation = RACE_CREATE,
+		.verbs = "write,create",
+		.options = LOOSE,
+		.flags = O_WRONLY | O_CREAT | O_EXCL,
+		.paths = {"tree/inner/new"},
+		.made = "tree/inner/new",
+		.errors = {ELOOP, EEXIST, EXDEV},
+		.pairs = {{"tree/inner", "out/link", EMPTY}, {"tree/inner", "tree/up", BARE}},
+		.things = {{RACE_DIRECTORY, "tree"},
+			   {RACE_DIRECTORY, "tree/inner"},
+			   {RACE_DIRECTORY, "out"},
+			   {RACE_LINK, "out/link", "@/vault/empty"},
+			   {RACE_LINK, "tree/up", "../../vault/bare"}},
+	},
+	{
+		/* There is one in `open`: only elsewhere could anything be created. */
+		.name = "create, directory, denied directory and links",
+		.operation = RACE_CREATE,
+		.verbs = "read,write,create",
+		.options = "",
+		.deny = "tree/private/**",
+		.flags = O_RDWR | O_CREAT,
+		.paths = {"tree/open/new"},
+		.given = "tree/open/new",
+		.errors = {EACCES, ELOOP},
+		.pairs = {{"tree/open", "tree/private", "tree/private"},
+			  {"tree/open", "tree/link", BARE},
+			  {"tree/open/new", "tree/open/planted", EMPTY}},
+		.things = {{RACE_DIRECTORY, "tree"},
+			   {RACE_DIRECTORY, "tree/open"},
+			   {RACE_FILE, "tree/open/new"},
+			   {RACE_LINK, "tree/open/planted", "@" PLANTED},
+			   {RACE_LINK, "tree/link", "@/vault/bare"},
+			   {RACE_PRIVATE, "tree/private"}},
+	},
+	{
+		.name = "create once, link made of the name",
+		.operation = RACE_CREATE,
+		.verbs = "write,create",
+		.options = LOOSE,
+		.flags = O_WRONLY | O_CREAT | O_EXCL,
+		.paths = {"tree/new"},
+		.made = "tree/new",
+		.errors = {EEXIST},
+		.pairs = {{"tree/new", NULL, EMPTY}},
+		.things = {{RACE_DIRECTORY, "tree"}},
+	},
+	{
+		.name = "create, link made of the name",
+		.operation = RACE_CREATE,
+		.verbs = "write,create",
+		.options = LOOSE,
+		.flags = O_WRONLY | O_CREAT,
+		.paths = {"tree/new"},
+		.made = "tree/new",
+		.errors = {ELOOP},
+		.pairs = {{"tree/new", NULL, EMPTY}},
+		.things = {{RACE_DIRECTORY, "tree"}},
+	},
+	{
+		.name = "stat, denied directory, link and hard link",
+		.operation = RACE_STAT,
+		.verbs = "stat",
+		.options = "",
+		.deny = "tree/private/**",
+		.paths = {"tree/open/file"},
+		.given = "tree/open/file",
+		.errors = {EACCES, ELOOP, EXDEV},
+		.pairs = {{"tree/open", "tree/private", "tree/private/file"},
+			  {"tree/open", "out/link", VAULT "/file"},
+			  {"tree/open/file", "tree/open/hard", VAULT "/other"}},
+		.things = {{RACE_DIRECTORY, "tree"},
+			   {RACE_DIRECTORY, "tree/open"},
+			   {RACE_FILE, "tree/open/file"},
+			   {RACE_HARD, "tree/open/hard", VAULT "/other"},
+			   {RACE_PRIVATE, "tree/private"},
+			   {RACE_SECRET, "tree/private/file"},
+			   {RACE_DIRECTORY, "out"},
+			   {RACE_LINK, "out/link", "@/vault"}},
+	},
+	{
+		.name = "list, denied directory and link",
+		.operation = RACE_LIST,
+		.verbs = "list",
+		.options = "",
+		.deny = "tree/private/**",
+		.paths = {"tree/open"},
+		.given = "tree/open/file",
+		.errors = {EACCES, ELOOP, EXDEV},
+		.pairs = {{"tree/open", "tree/private", "tree/private"},
+			  {"tree/open", "out/link", VAULT}},
+		.things = {{RACE_DIRECTORY, "tree"},
+			   {RACE_DIRECTORY, "tree/open"},
+			   {RACE_FILE, "tree/open/file"},
+			   {RACE_PRIVATE, "tree/private"},
+			   {RACE_SECRET, "tree/private/secret"},
+			   {RACE_DIRECTORY, "out"},
+			   {RACE_LINK, "out/link", "@/vault"}},
+	},
+	{
+		.name = "links that are followed, to a file and to a secret",
+		.verbs = "read",
+		.options = "symlinks=beneath " LOOSE,
+		.paths = {"tree/way/file"},
+		.given = "tree/given",
+		.errors = {EACCES},
+		.pairs = {{"tree/way", "tree/out", VAULT "/file"},
+			  {"tree/inner/file", "tree/inner/up", VAULT "/other"}},
+		.things = {{RACE_DIRECTORY, "tree"},
+			   {RACE_FILE, "tree/given"},
+			   {RACE_DIRECTORY, "tree/inner"},
+			   {RACE_LINK, "tree/way", "inner"},
+			   {RACE_LINK, "tree/out", "@/vault"},
+			   {RACE_LINK, "tree/inner/file", "../given"},
+			   {RACE_LINK, "tree/inner/up", "@/vault/other"}},
+	},
 };
 
 static unsigned
@@ -260,9 +382,8 @@ static void
 make_vault(const struct race_run *run)
 {
 	const struct race_thing vault[] = {
-		{RACE_PRIVATE, VAULT},
-		{RACE_SECRET, VAULT "/file"},
-		{RACE_SECRET, VAULT "/other"},
+		{RACE_PRIVATE, VAULT}, {RACE_SECRET, VAULT "/file"}, {RACE_SECRET, VAULT "/other"},
+		{RACE_PRIVATE, EMPTY}, {RACE_PRIVATE, BARE},
 	};
 	char path[PATH_MAX];
 
@@ -281,12 +402,28 @@ race_make(struct race_run *ret_run, const struct race *race)
 		 number_of(race));
 	assert_return_code(mkdir(ret_run->directory, 0755), errno);
 	assert_return_code(chown(ret_run->directory, ATTACKER, ATTACKER), errno);
+	snprintf(ret_run->planted, sizeof(ret_run->planted), "%s%s", broker.directory, PLANTED);
 	make_vault(ret_run);
 	for (size_t i = 0; i < RACE_THINGS; i++)
 		make_thing(ret_run, &race->things[i]);
-	ret_run->given = object_of(ret_run, race->given);
+	if (race->given)
+		ret_run->given = object_of(ret_run, race->given);
 	for (size_t i = 0; i < RACE_PAIRS && race->pairs[i].a; i++)
 		ret_run->secrets[ret_run->n_pairs++] = object_of(ret_run, race->pairs[i].secret);
+}
+
+static bool
+is_empty(const char *path)
+{
+	DIR *directory = opendir(path);
+	int names = 0;
+
+	if (!directory)
+		return false;
+	while (readdir(directory))
+		names++;
+	closedir(directory);
+	return names == 2; /* "." and ".." */
 }
 
 /* With its first content and mode: a device, FIFO or directory has none that could be lost. */
@@ -302,6 +439,8 @@ is_intact(const struct race_run *run, const char *name, const struct race_object
 	race_path(run, name, path);
 	if (lstat(path, &status) < 0 || !race_is_object(object, &status))
 		return false;
+	if (run->race->operation == RACE_CREATE)
+		return is_empty(path);
 	if (!S_ISREG(status.st_mode))
 		return true;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -322,6 +461,25 @@ race_is_intact(const struct race_run *run)
 	return true;
 }
 
+/* There, or back. */
+static int
+exchange_once(const struct race_run *run, const struct race_pair *pair, bool is_back)
+{
+	int r;
+
+	if (pair->b)
+		r = renameat2(AT_FDCWD, pair->a, AT_FDCWD, pair->b, RENAME_EXCHANGE);
+	else
+		r = is_back ? unlink(pair->a) : symlink(run->planted, pair->a);
+	/* Others create and remove it, too. */
+	if (r < 0 && (pair->b || (errno != EEXIST && errno != ENOENT)))
+		return -errno;
+	/* Where a link leads the attacker to now, it may remove nothing. */
+	if (run->race->made && pair->b)
+		unlink(run->race->made);
+	return 0;
+}
+
 static int
 exchange(void *context)
 {
@@ -333,12 +491,12 @@ exchange(void *context)
 		for (size_t i = 0; i < run->n_pairs; i++)
 			for (int n = 0; n < 2; n++) {
 				const struct race_pair *pair = &run->race->pairs[i];
+				int r = exchange_once(run, pair, n == 1);
 
-				if (renameat2(AT_FDCWD, pair->a, AT_FDCWD, pair->b,
-					      RENAME_EXCHANGE) < 0) {
+				if (r < 0) {
 					snprintf(run->complaint, sizeof(run->complaint),
-						 "%s and %s: %s", pair->a, pair->b,
-						 strerror(errno));
+						 "%s and %s: %s", pair->a,
+						 pair->b ? pair->b : run->planted, strerror(-r));
 					return 1;
 				}
 				atomic_fetch_add_explicit(&run->exchanges, 1, memory_order_relaxed);

@@ -13,7 +13,7 @@
 #include "tests/people.h"
 
 enum {
-	RACES = 9,
+	RACES = 16,
 	RACE_PAIRS = 3,
 	RACE_PATHS = 2,
 	RACE_ERRORS = 4,
@@ -25,6 +25,14 @@ enum {
 	STARTED = 61330, /* and so on: others of that group */
 
 	SECONDS_MOST = 120, /* for what takes far less */
+};
+
+/* What is asked for. */
+enum race_operation {
+	RACE_OPEN = 0, /* many in one request */
+	RACE_CREATE,   /* open, which may create */
+	RACE_STAT,
+	RACE_LIST,
 };
 
 enum race_kind {
@@ -49,18 +57,24 @@ struct race_thing {
 };
 
 struct race_pair {
-	const char *a, *b;
-	const char *secret; /* what the attacker wants to be opened */
+	const char *a, *b; /* without b, a is made a link to `planted`, and removed */
+	/*
+	 * What the attacker wants to be opened or told of; RACE_CREATE: the directory that it wants
+	 * something to appear in, which is empty.
+	 */
+	const char *secret;
 };
 
 struct race {
 	const char *name;
+	enum race_operation operation;
 	const char *verbs, *options; /* of the rule: these for tree and all beneath it */
 	const char *deny;            /* or NULL; for anybody */
 	uint32_t flags;
 	const char *paths[RACE_PATHS]; /* that are asked for in turn; the naive opener: the last */
 	const char *held;              /* where that one stands while it looks; or NULL */
-	const char *given;             /* what may arrive, and nothing else */
+	const char *given;             /* what may arrive, and nothing else; NULL: a new file */
+	const char *made;              /* what the attacker removes each time; or NULL */
 	int errors[RACE_ERRORS];       /* or one of these */
 	/*
 	 * What is exchanged lies on the way to the tree: another worker takes over, again and again.
@@ -81,7 +95,7 @@ struct race_object {
 /* Shared with the processes of a race. */
 struct race_run {
 	const struct race *race;
-	char directory[80];
+	char directory[80], planted[96];
 	size_t n_pairs;
 	struct race_object given, secrets[RACE_PAIRS];
 
@@ -101,7 +115,7 @@ char *races_rules(void);
 /* The directory with all that is in it. */
 void race_make(struct race_run *ret_run, const struct race *race);
 
-/* As found after race_make(). */
+/* As found after race_make(); nothing appeared in what was empty. */
 bool race_is_intact(const struct race_run *run);
 
 /* The attacker, until told to end; then all is where it was. False: it could not. */

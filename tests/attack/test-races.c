@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A user exchanges what lies at a path while a client asks a real broker for it: the client gets the
- * file that the rule is for or an errno value, never what the attacker wants it to get. An opener
- * that looks first and opens then loses each of these races.
+ * file that the rule is for or an errno value, never what the attacker wants it to get, or to learn, or
+ * to appear somewhere else. Who looks first and opens then loses each of these races.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "client-lib/fdbroker.h"
 #include "tests/attack/race.h"
 
 enum {
@@ -18,9 +20,11 @@ enum {
 #else
 	TRIES = 100000,
 #endif
-	BATCH = 32,  /* files a request */
-	ENDS = 2,    /* workers that are replaced, at most one a second */
-	STARTS = 24, /* workers that begin meanwhile */
+	TRIES_SINGLY = 10000,
+	EXCHANGES = 2000, /* at least */
+	BATCH = 32,       /* files a request */
+	ENDS = 2,         /* workers that are replaced, at most one a second */
+	STARTS = 24,      /* workers that begin meanwhile */
 };
 
 /* --- who asks the broker ------------------------------------------------------------------------
@@ -135,12 +139,104 @@ ask_batch(struct race_run *run, int socket, const char *message, size_t size)
 	return is_good ? 0 : -1;
 }
 
+/* --- the same by the library, one file at a time ------------------------------------------------
+ */
+
+static int
+complain(struct race_run *run, const char *about, const char *what)
+{
+	snprintf(run->complaint, sizeof(run->complaint), "ESCAPE after %lu tries: %s %s",
+		 run->tries, about, what);
+	return -1;
+}
+
+/* The one that was there, or one of our own. */
+static int
+create_once(struct race_run *run, const char *path)
+{
+	int fd = broker_open(path, (int)run->race->flags, 0600), r = 0;
+	struct stat status;
+
+	if (fd < 0)
+		return errno;
+	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) ||
+	    !(run->race->given ? race_is_object(&run->given, &status) : status.st_uid == geteuid()))
+		r = complain(run, "opened", "another file");
+	close(fd);
+	return r;
+}
+
+static int
+stat_once(struct race_run *run, const char *path)
+{
+	struct statx told;
+	struct stat status;
+
+	if (broker_stat(path, 0, &told) < 0)
+		return errno;
+	status = (struct stat){.st_dev = makedev(told.stx_dev_major, told.stx_dev_minor),
+			       .st_ino = told.stx_ino};
+	if (!race_is_object(&run->given, &status) || told.stx_size != strlen("given"))
+		return complain(run, "told of", "another file");
+	return 0;
+}
+
+struct listing {
+	struct race_run *run;
+	unsigned names;
+};
+
+/* Of the directory that may be listed there is one name. */
+static int
+take_name(void *context, const char *name, unsigned char type)
+{
+	struct listing *listing = context;
+
+	(void)type;
+	listing->names++;
+	return strcmp(name, strrchr(listing->run->race->given, '/') + 1) == 0
+		       ? 0
+		       : complain(listing->run, "told of", name);
+}
+
+static int
+list_once(struct race_run *run, const char *path)
+{
+	struct listing listing = {.run = run};
+
+	if (broker_list(path, take_name, &listing) < 0)
+		return run->complaint[0] ? -1 : errno;
+	return listing.names == 1 ? 0 : complain(run, "told of", "another directory");
+}
+
+static int
+ask_singly(struct race_run *run)
+{
+	static int (*const once[])(struct race_run *, const char *) = {
+		[RACE_CREATE] = create_once, [RACE_STAT] = stat_once, [RACE_LIST] = list_once};
+	double end = seconds_now() + SECONDS_MOST;
+	char path[PATH_MAX];
+
+	race_path(run, run->race->paths[0], path);
+	if (setenv("FDBROKER_SOCKET", broker.socket, 1) < 0)
+		return 1;
+	while (run->tries < run->wanted_tries && seconds_now() < end) {
+		int error = once[run->race->operation](run, path);
+
+		if (error < 0 || (error > 0 && !is_refusal(run, (uint32_t)error)))
+			return 1;
+		run->tries++;
+		run->grants += error == 0;
+		run->refusals += error != 0;
+	}
+	return 0;
+}
+
 /* Until there is what is wanted. */
 static int
-ask_on_and_on(void *context)
+ask_on_and_on(struct race_run *run)
 {
 	static char message[WIRE_MESSAGE_MAX];
-	struct race_run *run = context;
 	size_t size = make_request(run, message);
 	double end = seconds_now() + SECONDS_MOST;
 	int socket = -1, r = 0;
@@ -166,6 +262,14 @@ ask_on_and_on(void *context)
 	return r < 0;
 }
 
+static int
+ask_either_way(void *context)
+{
+	struct race_run *run = context;
+
+	return run->race->operation == RACE_OPEN ? ask_on_and_on(run) : ask_singly(run);
+}
+
 /* So many tries more, and ends of connections. False, with a complaint. */
 static bool
 ask_as_client(struct race_run *run, uid_t uid, unsigned long tries, unsigned long ends)
@@ -174,7 +278,7 @@ ask_as_client(struct race_run *run, uid_t uid, unsigned long tries, unsigned lon
 
 	run->wanted_tries = run->tries + tries;
 	run->wanted_ends = run->ends + ends;
-	return act_as(&client, ask_on_and_on, run) == 0 && run->tries >= run->wanted_tries &&
+	return act_as(&client, ask_either_way, run) == 0 && run->tries >= run->wanted_tries &&
 	       run->ends >= run->wanted_ends;
 }
 
@@ -184,9 +288,15 @@ ask_while_it_changes(struct race_run *run)
 {
 	const uid_t uid = (uid_t)(CLIENT + (run->race - races));
 	double end = seconds_now() + SECONDS_MOST;
+	unsigned long tries = TRIES;
 
-	if (!ask_as_client(run, uid, TRIES, run->race->renews ? ENDS : 0))
-		return false;
+	if (run->race->operation != RACE_OPEN)
+		tries = TRIES_SINGLY;
+	/* Where making the link is slow, many tries may meet the same one. */
+	do {
+		if (!ask_as_client(run, uid, tries, run->race->renews ? ENDS : 0))
+			return false;
+	} while (atomic_load(&run->exchanges) < EXCHANGES && seconds_now() < end);
 	/* Each of these has a worker of its own, which looks for the tree now. */
 	for (uid_t i = 0; run->race->renews && i < STARTS; i++)
 		if (!ask_as_client(run, (uid_t)(STARTED + (run->race - races) * STARTS + i), BATCH,
@@ -206,13 +316,39 @@ ask_while_it_changes(struct race_run *run)
 static bool
 is_permitted(const struct race_run *run, const char *path)
 {
-	char resolved[PATH_MAX], tree[PATH_MAX];
+	mode_t type = run->race->operation == RACE_LIST ? S_IFDIR : S_IFREG;
+	char resolved[PATH_MAX], tree[PATH_MAX], parent[PATH_MAX];
+	bool may_create = run->race->flags & O_CREAT, once = run->race->flags & O_EXCL;
 	struct stat status;
 
-	race_path(run, "tree/", tree);
-	return realpath(path, resolved) && strncmp(resolved, tree, strlen(tree)) == 0 &&
-	       lstat(path, &status) == 0 && S_ISREG(status.st_mode) &&
-	       !(status.st_mode & (S_ISUID | S_ISGID)) && status.st_uid == ATTACKER;
+	race_path(run, "tree", tree);
+	/* Nothing is there: where it would be created. */
+	if (may_create && lstat(path, &status) < 0 && errno == ENOENT) {
+		snprintf(parent, sizeof(parent), "%.*s", (int)(strrchr(path, '/') - path), path);
+		path = parent;
+		type = S_IFDIR;
+		once = false;
+	}
+	return !once && realpath(path, resolved) && strncmp(resolved, tree, strlen(tree)) == 0 &&
+	       lstat(resolved, &status) == 0 && (status.st_mode & S_IFMT) == type &&
+	       !(status.st_mode & (S_ISUID | S_ISGID)) &&
+	       (status.st_uid == ATTACKER || (type == S_IFREG && may_create && status.st_uid != 0));
+}
+
+static int
+naive_flags(const struct race *race)
+{
+	switch (race->operation) {
+	case RACE_STAT:
+		return O_PATH | O_CLOEXEC;
+	case RACE_LIST:
+		return O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+	case RACE_OPEN:
+	case RACE_CREATE:
+	default:
+		/* That nothing is there it has seen. Without O_NONBLOCK it would wait at the FIFO. */
+		return (int)(race->flags & ~(uint32_t)O_EXCL) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	}
 }
 
 /* Look at the path, and open it. -1 also where that was not permitted. */
@@ -223,18 +359,34 @@ look_and_open(const struct race_run *run, const char *path, const char *held)
 
 	if (directory == -1)
 		return -1;
-	/* Without O_NONBLOCK it would also wait at the FIFO. */
 	if (is_permitted(run, path))
 		fd = openat(directory, held ? path + strlen(held) + 1 : path,
-			    (int)run->race->flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+			    naive_flags(run->race), 0600);
 	if (held)
 		close(directory);
 	return fd;
 }
 
-/* As root, until it has opened each of the secrets. Returns how many of them it has. */
+/* Is this the secret, or, of RACE_CREATE, in the directory where nothing may be? That is put right. */
+static bool
+is_lost_to(const struct race_run *run, size_t i, int secret, const struct stat *status)
+{
+	const char *name = strrchr(run->race->paths[0], '/') + 1;
+	struct stat made;
+
+	if (run->race->operation != RACE_CREATE)
+		return race_is_object(&run->secrets[i], status);
+	return fstatat(secret, name, &made, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       made.st_dev == status->st_dev && made.st_ino == status->st_ino &&
+	       unlinkat(secret, name, 0) == 0;
+}
+
+/*
+ * As root, until it has opened each of the secrets, which the caller has open as well. Returns how many
+ * of them it has.
+ */
 static size_t
-open_naively(const struct race_run *run, unsigned long *ret_tries)
+open_naively(const struct race_run *run, const int *secrets, unsigned long *ret_tries)
 {
 	const struct race *race = run->race;
 	double end = seconds_now() + SECONDS_MOST;
@@ -253,10 +405,13 @@ open_naively(const struct race_run *run, unsigned long *ret_tries)
 		if (fd < 0)
 			continue;
 		for (size_t i = 0; i < run->n_pairs && fstat(fd, &status) == 0; i++)
-			if (!is_lost[i] && race_is_object(&run->secrets[i], &status)) {
+			if (is_lost_to(run, i, secrets[i], &status) && !is_lost[i]) {
 				is_lost[i] = true;
 				lost++;
 			}
+		/* Else it would see its own file until the attacker's next turn. */
+		if (race->made)
+			unlink(path);
 		close(fd);
 	}
 	return lost;
@@ -287,7 +442,9 @@ test_the_broker(struct race_run *run)
 
 	/* What the rule gives is given, while nobody moves it. */
 	assert_true(ask_as_client(run, uid, BATCH, 0));
-	assert_int_equal(run->grants, run->race->paths[1] ? BATCH / 2 : BATCH);
+	assert_int_equal(run->grants, run->race->flags & O_EXCL ? 1
+				      : run->race->paths[1]     ? BATCH / 2
+								: BATCH);
 	worker = worker_of(&broker, uid);
 	assert_true(worker > 0);
 	sleep_ms(100);
@@ -305,6 +462,7 @@ test_the_broker(struct race_run *run)
 			 run->complaint[0] ? run->complaint : "it took too long");
 	assert_true(run->grants > 0);
 	assert_true(run->refusals > 0);
+	assert_true(atomic_load(&run->exchanges) >= EXCHANGES);
 	assert_true(race_is_intact(run));
 	if (run->race->renews)
 		return;
@@ -315,13 +473,25 @@ test_the_broker(struct race_run *run)
 static void
 test_naive_opener(struct race_run *run)
 {
-	pid_t attacker = race_begin(run);
+	int secrets[RACE_PAIRS];
 	unsigned long tries;
-	size_t lost = open_naively(run, &tries);
-	bool has_ended = race_end(run, attacker);
+	char path[PATH_MAX];
+	pid_t attacker;
+	bool has_ended;
+	size_t lost;
 
-	printf("# %s: who looks first has opened %zu of %zu secrets after %lu tries\n",
-	       run->race->name, lost, run->n_pairs, tries);
+	for (size_t i = 0; i < run->n_pairs; i++) {
+		race_path(run, run->race->pairs[i].secret, path);
+		secrets[i] = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		assert_return_code(secrets[i], errno);
+	}
+	attacker = race_begin(run);
+	lost = open_naively(run, secrets, &tries);
+	has_ended = race_end(run, attacker);
+	for (size_t i = 0; i < run->n_pairs; i++)
+		close(secrets[i]);
+	printf("# %s: who looks first has lost %zu of %zu after %lu tries\n", run->race->name, lost,
+	       run->n_pairs, tries);
 	assert_true(has_ended);
 	assert_int_equal(lost, run->n_pairs);
 	/* And what it opened to truncate it is truncated. */
