@@ -72,5 +72,9 @@ int access_type_holds(struct access *a, const struct stat *object);
 int access_conditions_hold(struct access *a, const struct stat *object,
 			   const struct strict_chain *known, struct strict_chain *ret_chain);
 
+/* Are the directories above it, of this chain, as they should be? */
+int access_strict_holds(struct access *a, const struct stat *object,
+			const struct strict_chain *chain);
+
 /* A file that nobody is given for writing: that carries privileges of its own. */
 int access_writable_holds(struct access *a, int fd, const struct stat *object);

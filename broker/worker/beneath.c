@@ -137,42 +137,44 @@ parent_of(const struct place *place)
 }
 
 /*
- * From the top down, each in the one before, in that clone. ret_fd: the last one, to be closed; ret_name:
- * the part of the path behind it. 0, a negative errno value or PLACE_LINK.
+ * From the top down, each in the one before, in that clone; the last one is not in the chain, and to be
+ * closed. 0, a negative errno value or PLACE_LINK.
  */
 static int
-walk_down(const struct place *place, enum tree_clone clone, struct strict_chain *chain, int *ret_fd,
-	  const char **ret_name)
+walk_down(const struct place *place, enum tree_clone clone, struct strict_chain *chain,
+	  struct parent *ret_parent)
 {
 	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
 			       .resolve = resolve_in(place->tree)};
-	size_t length = place->tree->length > 0 ? place->tree->length : 1;
+	struct parent p = {.length = place->tree->length > 0 ? place->tree->length : 1};
 	char *name = place->path + (place->name - place->path), *slash;
-	int fd = sys_openat2(place->tree->roots[clone], ".", &how), next;
-	struct stat status;
 
-	while (fd >= 0) {
-		if (fstat(fd, &status) < 0) {
-			next = -errno;
-			close(fd);
-			return next;
+	p.fd = sys_openat2(place->tree->roots[clone], ".", &how);
+	while (p.fd >= 0) {
+		int next;
+
+		if (fstat(p.fd, &p.status) < 0) {
+			int r = -errno;
+
+			close(p.fd);
+			return r;
 		}
-		strict_add(chain, length, &status);
 		slash = strchr(name, '/');
 		if (!slash)
 			break;
+		strict_add(chain, p.length, &p.status);
 		*slash = '\0';
-		next = sys_openat2(fd, name, &how);
+		next = sys_openat2(p.fd, name, &how);
 		*slash = '/';
-		close(fd);
-		fd = next;
+		close(p.fd);
+		p.fd = next;
+		p.length = (size_t)(slash - place->path);
 		name = slash + 1;
-		length = (size_t)(slash - place->path);
 	}
-	if (fd < 0)
-		return fd == -ELOOP ? PLACE_LINK : fd;
-	*ret_fd = fd;
-	*ret_name = name;
+	if (p.fd < 0)
+		return p.fd == -ELOOP ? PLACE_LINK : p.fd;
+	p.name = name;
+	*ret_parent = p;
 	return 0;
 }
 
@@ -183,16 +185,17 @@ walk_down(const struct place *place, enum tree_clone clone, struct strict_chain 
 static int
 look_down(const struct place *place, const struct stat *object, struct strict_chain *chain)
 {
-	const char *name = NULL;
+	struct parent parent;
 	struct stat status;
-	int fd = -1, r = walk_down(place, TREE_READ, chain, &fd, &name);
+	int r = walk_down(place, TREE_READ, chain, &parent);
 
 	if (r != 0)
 		return r;
-	if (chain->shared && (fstatat(fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+	strict_add(chain, parent.length, &parent.status);
+	if (chain->shared && (fstatat(parent.fd, parent.name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
 			      status.st_dev != object->st_dev || status.st_ino != object->st_ino))
 		r = -EAGAIN;
-	close(fd);
+	close(parent.fd);
 	return r;
 }
 
@@ -215,25 +218,25 @@ place_chain(const struct place *place, const struct stat *object, struct strict_
 }
 
 int
-place_parent(const struct place *place, struct strict_chain *ret_chain, int *ret_fd,
-	     const char **ret_name)
+place_parent(const struct place *place, struct strict_chain *ret_above, struct parent *ret_parent)
 {
 	if (place->tree->roots[TREE_WRITE] < 0)
 		return -ENOENT;
 	/* The tree's own directory is there. */
 	if (place->length <= place->tree->length + 1)
 		return -EEXIST;
-	*ret_chain = place->tree->above;
-	return walk_down(place, TREE_WRITE, ret_chain, ret_fd, ret_name);
+	*ret_above = place->tree->above;
+	return walk_down(place, TREE_WRITE, ret_above, ret_parent);
 }
 
 int
-place_create(int parent, const char *name, int flags, mode_t mode, int *ret_fd)
+place_create(const struct place *place, const struct parent *parent, int flags, mode_t mode,
+	     int *ret_fd)
 {
 	struct open_how how = {.flags = (unsigned)flags | O_CREAT | O_EXCL,
 			       .mode = mode,
-			       .resolve = RESOLVE_STRICT | RESOLVE_NO_XDEV};
-	int fd = sys_openat2(parent, name, &how);
+			       .resolve = resolve_in(place->tree)};
+	int fd = sys_openat2(parent->fd, parent->name, &how);
 
 	if (fd < 0)
 		return fd;

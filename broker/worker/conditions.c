@@ -67,13 +67,20 @@ owner_holds(const struct policy_options *options, uid_t owner, uid_t peer)
 }
 
 int
+access_strict_holds(struct access *a, const struct stat *object, const struct strict_chain *chain)
+{
+	struct strict_directory blame;
+
+	return strict_holds(chain, object, a->client->peer.uid, a->options->strict, &blame)
+		       ? 0
+		       : unmet(a, IPC_CONDITION_STRICT, &blame);
+}
+
+int
 access_conditions_hold(struct access *a, const struct stat *object,
 		       const struct strict_chain *known, struct strict_chain *ret_chain)
 {
-	uid_t peer = a->client->peer.uid;
-	struct strict_directory blame;
-
-	if (!owner_holds(a->options, object->st_uid, peer))
+	if (!owner_holds(a->options, object->st_uid, a->client->peer.uid))
 		return unmet_object(a, IPC_CONDITION_OWNER, object);
 	if (a->options->strict == POLICY_STRICT_NO)
 		return 0;
@@ -85,9 +92,7 @@ access_conditions_hold(struct access *a, const struct stat *object,
 		if (r != 0)
 			return r;
 	}
-	return strict_holds(ret_chain, object, peer, a->options->strict, &blame)
-		       ? 0
-		       : unmet(a, IPC_CONDITION_STRICT, &blame);
+	return access_strict_holds(a, object, ret_chain);
 }
 
 /* A shared mapping of such a file can be written without clearing its privileges (Linux 6.18). */

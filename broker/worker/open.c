@@ -126,16 +126,22 @@ open_existing(struct access *a, struct stat *ret_status)
 	return r == 0 ? finish(a, check_opened(a, known ? &chain : NULL, ret_status)) : r;
 }
 
-/* Everything that could speak against a new file in the directory that this chain ends with. */
+/*
+ * Everything that could speak against a new file in that directory: also that somebody moved it, who is
+ * neither root nor its owner.
+ */
 static int
-may_create(struct access *a, const struct strict_chain *chain)
+may_create(struct access *a, const struct strict_chain *above, const struct parent *parent)
 {
 	const struct stat wanted = {.st_mode = S_IFREG, .st_uid = a->client->peer.uid};
-	struct strict_chain same;
+	struct strict_chain chain = *above;
 	int r = access_type_holds(a, &wanted);
 
 	if (r == 0)
-		r = access_conditions_hold(a, &wanted, chain, &same);
+		r = access_strict_holds(a, &parent->status, &chain);
+	strict_add(&chain, parent->length, &parent->status);
+	if (r == 0)
+		r = access_conditions_hold(a, &wanted, &chain, &chain);
 	if (r == 0 && !server_is_current(a->server, a->client))
 		r = PLACE_STALE;
 	return r;
@@ -148,17 +154,17 @@ may_create(struct access *a, const struct strict_chain *chain)
 static int
 create(struct access *a, struct stat *ret_status)
 {
-	struct strict_chain chain;
-	const char *name = NULL;
-	int parent = -1, r = place_parent(&a->place, &chain, &parent, &name);
+	struct strict_chain above;
+	struct parent parent;
+	int r = place_parent(&a->place, &above, &parent);
 
 	if (r != 0)
 		return r;
-	r = may_create(a, &chain);
+	r = may_create(a, &above, &parent);
 	if (r == 0)
-		r = place_create(parent, name, flags_of(a), a->mode & a->options->mode & 0777,
+		r = place_create(&a->place, &parent, flags_of(a), a->mode & a->options->mode & 0777,
 				 &a->fd);
-	close(parent);
+	close(parent.fd);
 	if (r != 0)
 		return r;
 	a->created = true;

@@ -127,15 +127,24 @@ int place_hold(const struct place *place, int *ret_fd);
 int place_chain(const struct place *place, const struct stat *object,
 		struct strict_chain *ret_chain);
 
+/* The directory that something is in. */
+struct parent {
+	int fd;
+	size_t length; /* bytes of the path that name it */
+	struct stat status;
+	const char *name; /* the part of the path behind it */
+};
+
 /*
- * To create it: the directory that it is in, held from the clone that can be written, the directories
- * from "/" to that, and the name that it is to have there. -EEXIST: it is the tree's own directory.
+ * To create something: that directory, held from the clone that can be written, and those from "/" to
+ * the one above it. fd is to be closed. -EEXIST: it is the tree's own directory.
  */
-int place_parent(const struct place *place, struct strict_chain *ret_chain, int *ret_fd,
-		 const char **ret_name);
+int place_parent(const struct place *place, struct strict_chain *ret_above,
+		 struct parent *ret_parent);
 
 /* Create it there, and nowhere else; flags and mode as for openat2(2). -EEXIST: whatever is there. */
-int place_create(int parent, const char *name, int flags, mode_t mode, int *ret_fd);
+int place_create(const struct place *place, const struct parent *parent, int flags, mode_t mode,
+		 int *ret_fd);
 
 /*
  * The first symbolic link on the way: *ret_end bytes of the path name it, and it says target (size

@@ -111,7 +111,7 @@ operation_zero(struct draft *d)
 static void
 operation_next(struct draft *d)
 {
-	d->header.operation = WIRE_WHOAMI + 1;
+	d->header.operation = WIRE_LIST + 1;
 }
 
 static void

@@ -24,7 +24,7 @@ static const char rules[] = "allow user:61001 read @/who/granted\n"
 			    "allow user:61001 read @/who/*.log @/who/**/x @/who/a*/b*/c*\n"
 			    "allow user:61001 read,write @/rw/**/*.txt\n"
 			    "allow user:61001 read @/who/sec*  except @/who/secure\n"
-			    "deny any read @/who/secret* because=\"hidden\"\n"
+			    "deny any read @/who/secret*\n"
 			    "allow user:0 read @/who/*\n"
 			    "allow group:61010 read @/who/**\n";
 static const char *const files[] = {"granted", "plain", "secret", "secure", NULL};

@@ -430,6 +430,19 @@ test_create(void **state)
 	assert_int_equal(ask_for(YES, CREATE, "s/at-root"), 0);
 }
 
+/* Whoever asks may move root's directory, and is not to put anything into it for that. */
+static void
+test_create_in_what_was_moved(void **state)
+{
+	(void)state;
+	directory("s/mine", YES, 0755);
+	directory("s/mine/private", 0, 0700);
+	assert_int_equal(by(YES, do_rename, "s/mine/private", "s/mine/open"), 0);
+	assert_int_equal(ask_for(YES, CREATE, "s/mine/open/file"), EACCES);
+	assert_blamed("s/mine/open/file", "s/mine", 0755, YES);
+	assert_int_equal(ask_for(NO, CREATE, "s/mine/open/file"), 0);
+}
+
 static void
 test_stat_and_list(void **state)
 {
@@ -680,14 +693,23 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_moved),          cmocka_unit_test(test_truncated),
-		cmocka_unit_test(test_sticky),         cmocka_unit_test(test_sticky_in_sticky),
-		cmocka_unit_test(test_hard_link),      cmocka_unit_test(test_renamed),
-		cmocka_unit_test(test_group),          cmocka_unit_test(test_acl),
-		cmocka_unit_test(test_owners),         cmocka_unit_test(test_create),
-		cmocka_unit_test(test_stat_and_list),  cmocka_unit_test(test_above),
-		cmocka_unit_test(test_mounted_above),  cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_lock_directory), cmocka_unit_test(harness_test_end),
+		cmocka_unit_test(test_moved),
+		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_sticky),
+		cmocka_unit_test(test_sticky_in_sticky),
+		cmocka_unit_test(test_hard_link),
+		cmocka_unit_test(test_renamed),
+		cmocka_unit_test(test_group),
+		cmocka_unit_test(test_acl),
+		cmocka_unit_test(test_owners),
+		cmocka_unit_test(test_create),
+		cmocka_unit_test(test_create_in_what_was_moved),
+		cmocka_unit_test(test_stat_and_list),
+		cmocka_unit_test(test_above),
+		cmocka_unit_test(test_mounted_above),
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_lock_directory),
+		cmocka_unit_test(harness_test_end),
 	};
 
 	return cmocka_run_group_tests_name("attack/strict", tests, setup, harness_teardown);
