@@ -397,8 +397,10 @@ main(void)
 		      0);
 	if (shared == MAP_FAILED)
 		return 1;
-	/* What the neighbours mount is none of its business. Who may not unshare has none who mount. */
-	if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	/* What neighbours mount, and make in /tmp, would have it look. Who may not unshare bears that. */
+	if (unshare(CLONE_NEWNS) == 0 &&
+	    (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	     mount("tmpfs", "/tmp", "tmpfs", 0, "mode=1777") < 0 || unsetenv("TMPDIR") < 0))
 		return 1;
 	return cmocka_run_group_tests_name("broker/serve", tests, NULL, NULL);
 }
