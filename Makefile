@@ -151,12 +151,14 @@ ACTS = $(patsubst %.c,$(B)/%.o,$(wildcard tests/attack/acts*.c))
 $(addprefix $(B)/tests/attack/,test-confinement test-worker-state): $(ACTS)
 RACES = $(patsubst %.c,$(B)/%.o,$(wildcard tests/attack/race-*.c))
 $(B)/tests/attack/test-races: $(RACES)
+DIFFERENTIAL = $(patsubst %.c,$(B)/%.o,$(wildcard tests/attack/differential-*.c))
+$(B)/tests/attack/test-differential: $(DIFFERENTIAL)
 .SECONDARY:
 
 # What the tests need and the build does not.
 $(B)/have-tests: tests/deps.sh
 	@tests/deps.sh $(if $(INSTALLING),install,check) check && mkdir -p $(@D) && touch $@
-$(UNIT_TESTS:=.o) $(ACTS) $(RACES) $(call objects,tests): | $(B)/have-tests
+$(UNIT_TESTS:=.o) $(ACTS) $(RACES) $(DIFFERENTIAL) $(call objects,tests): | $(B)/have-tests
 
 tests: $(UNIT_TESTS) $(TEST_TOOLS) $(FUZZERS)
 
