@@ -52,6 +52,17 @@ const struct object objects[] = {
 	{">file", S_IFREG | 0644, 10, OUTSIDE},
 	{">sub/file", S_IFREG | 0644, 10, OUTSIDE},
 
+	{"!", S_IFDIR | 0755},
+	{"!file", S_IFREG | 0644, 10},
+	{"!fifo", S_IFIFO | 0644, .traits = UNTYPED},
+	{"!null", S_IFCHR | 0666, 3, .traits = UNTYPED},
+	{"!block", S_IFBLK | 0600, .traits = UNTYPED},
+	{"!link", S_IFLNK, .target = "file", .traits = UNFOLLOWED | FINAL},
+	{"!up", S_IFLNK, .target = ".", .traits = UNFOLLOWED | FINAL},
+	{"!up/file", .traits = UNFOLLOWED},
+	{"!up/none", .traits = UNFOLLOWED},
+	{"!new"},
+
 	{"fifo", S_IFIFO | 0644},
 	{"fifo-no-bits", S_IFIFO | 0000},
 	{"fifo-reader", S_IFIFO | 0644, .traits = READER},
@@ -197,7 +208,8 @@ char *
 make_path(const struct object *object, enum side side)
 {
 	const char *name = object->name;
-	bool outside = *name == '>', relative = *name == '<';
+	const char *beside = *name == '>' ? "out-" : *name == '!' ? "bare-" : "";
+	bool relative = *name == '<';
 	char *text = NULL;
 	size_t size = 0;
 	FILE *path = open_memstream(&text, &size);
@@ -207,8 +219,8 @@ make_path(const struct object *object, enum side side)
 		fputs(name + 1, path);
 		name = "";
 	} else {
-		fprintf(path, "%s/%s%s", place + relative, outside ? "out-" : "", trees[side]);
-		name += outside || relative;
+		fprintf(path, "%s/%s%s", place + relative, beside, trees[side]);
+		name += *beside || relative;
 		if (*name)
 			fputc('/', path);
 	}

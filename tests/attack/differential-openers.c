@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/capability.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -83,6 +85,31 @@ open_wrongly(const struct lie *lie, const struct triple *t, bool may_wait)
 	return fd;
 }
 
+/* What it lets its holder do, and leaves undone. */
+static void
+try(int fd, const struct stat *status, struct outcome *ret)
+{
+	char link[32], name[PATH_MAX] = "", new[96];
+	struct stat named = {};
+	void *page;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ret->facts[NAME] = readlink(link, name, sizeof(name) - 1) > 0 && stat(name, &named) == 0 &&
+			   named.st_dev == status->st_dev && named.st_ino == status->st_ino;
+	snprintf(new, sizeof(new), "%s/linked", place);
+	if (linkat(AT_FDCWD, link, AT_FDCWD, new, AT_SYMLINK_FOLLOW) == 0)
+		(void)unlink(new);
+	else
+		ret->facts[LINK] = errno;
+	if (!S_ISREG(status->st_mode))
+		return;
+	page = mmap(NULL, 1, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+	ret->facts[EXEC] = page == MAP_FAILED ? errno : 0;
+	if (page != MAP_FAILED)
+		munmap(page, 1);
+	ret->facts[CHMOD] = fchmod(fd, status->st_mode & 07777) < 0 ? errno : 0;
+}
+
 /* What there is to be known of a descriptor. */
 static void
 look_at(int fd, struct outcome *ret)
@@ -106,6 +133,7 @@ look_at(int fd, struct outcome *ret)
 	for (ssize_t i = 0; i < n; i++)
 		sum = (sum ^ (unsigned char)bytes[i]) * 1099511628211u;
 	ret->facts[CONTENT] = (int64_t)sum;
+	try(fd, &status, ret);
 	ret->facts[TYPE] = status.st_mode & S_IFMT;
 	ret->facts[SIZE] = S_ISREG(status.st_mode) ? status.st_size : 0;
 	ret->facts[MODE] = status.st_mode & 07777;
@@ -160,8 +188,7 @@ serve(void *context)
 	sigaction(SIGALRM, &action, NULL);
 	if (opener == PRIVILEGED && keep_capabilities() < 0)
 		return 1;
-	/* The broker knows nothing of it. */
-	umask(opener == BROKERED ? 077 : 0);
+	umask(UMASK);
 	while (wait_told(openers[opener].wire) == 0) {
 		execute(opener);
 		if (tell(openers[opener].wire) < 0)

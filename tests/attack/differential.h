@@ -8,6 +8,7 @@ enum {
 	A = 61071,
 	OTHERS = 61072, /* a group that A is not in */
 	OBJECTS_MAX = 192,
+	UMASK = 027, /* of all who open */
 };
 
 /*
@@ -27,19 +28,21 @@ enum trait {
 	TOO_LONG = 1 << 7,
 	TOO_DEEP = 1 << 8,
 	LONGEST = 1 << 9,
-	OUTSIDE = 1 << 10, /* not what the rule is for */
-	MOUNT = 1 << 11,   /* a file system of its own, read-only in the end */
-	BIND = 1 << 12,    /* of `sub`, read-only */
-	FINAL = 1 << 13,   /* the last component is a link */
-	SLASHED = 1 << 16, /* that ends with "/" */
-	BEHIND = 1 << 14,  /* with ".." behind a name */
-	HOPS = 1 << 15,    /* more links than are followed */
+	OUTSIDE = 1 << 10,    /* not what the rule is for */
+	MOUNT = 1 << 11,      /* a file system of its own, read-only in the end */
+	BIND = 1 << 12,       /* of `sub`, read-only */
+	FINAL = 1 << 13,      /* the last component is a link */
+	SLASHED = 1 << 16,    /* that ends with "/" */
+	BEHIND = 1 << 14,     /* with ".." behind a name */
+	HOPS = 1 << 15,       /* more links than are followed */
+	UNTYPED = 1 << 17,    /* the rule has none of its type */
+	UNFOLLOWED = 1 << 18, /* nor follows links */
 };
 
 /*
  * In names: `#` a component as long as can be; `%` in front: as many bytes in all as size says; `^`:
  * as many components; `=`: the path as it stands; `<` a path without the first `/`; `>` beneath
- * what the rule is not for. In targets: `%` the directory of both trees, `$` the tree.
+ * what the rule is not for; `!` beneath a rule without options. In targets: `%` the directory of both trees, `$` the tree.
  */
 struct object {
 	const char *name;
@@ -65,6 +68,10 @@ extern const size_t n_objects;
 	X(MODE, "mode")                                                                            \
 	X(UID, "uid")                                                                              \
 	X(GID, "gid")                                                                              \
+	X(NAME, "its name in /proc/self/fd is that of the object")                                 \
+	X(LINK, "errno of linkat")                                                                 \
+	X(EXEC, "errno of PROT_EXEC")                                                              \
+	X(CHMOD, "errno of fchmod")                                                                \
 	X(AFTER_ERROR, "errno of stat afterwards")                                                 \
 	X(AFTER_MODE, "mode afterwards")                                                           \
 	X(AFTER_SIZE, "size afterwards")                                                           \
@@ -166,14 +173,16 @@ void wait_for_opener(enum opener opener);
 		    O_NOATIME | O_CLOEXEC | O_PATH | O_TMPFILE))
 
 struct exception {
-	const char *what;
-	/* Either any of these flags, or what holds says. */
+	const char *what, *why; /* the words of broker_open(3) */
+	/* All that is not 0: any of these traits; any of these flags; the direct errno value. */
+	unsigned traits;
 	uint32_t flags;
+	int instead_of;
 	bool (*holds)(const struct triple *t, const struct outcome *direct);
 	/* Either an errno value, or what adjust does. */
 	int error;
 	void (*adjust)(const struct triple *t, struct outcome *expected);
-	const char *why;
+	const char *shown_by; /* what this comparison does not reach: FILE: WORDS of it */
 	unsigned seen;
 };
 extern struct exception exceptions[];
