@@ -32,9 +32,9 @@ enum trait {
 	MOUNT = 1 << 11,      /* a file system of its own, read-only in the end */
 	BIND = 1 << 12,       /* of `sub`, read-only */
 	FINAL = 1 << 13,      /* the last component is a link */
-	SLASHED = 1 << 16,    /* that ends with "/" */
-	BEHIND = 1 << 14,     /* with ".." behind a name */
-	HOPS = 1 << 15,       /* more links than are followed */
+	SLASHED = 1 << 14,    /* that ends with "/" */
+	BEHIND = 1 << 15,     /* with ".." behind a name */
+	HOPS = 1 << 16,       /* more links than are followed */
 	UNTYPED = 1 << 17,    /* the rule has none of its type */
 	UNFOLLOWED = 1 << 18, /* nor follows links */
 };
@@ -42,7 +42,8 @@ enum trait {
 /*
  * In names: `#` a component as long as can be; `%` in front: as many bytes in all as size says; `^`:
  * as many components; `=`: the path as it stands; `<` a path without the first `/`; `>` beneath
- * what the rule is not for; `!` beneath a rule without options. In targets: `%` the directory of both trees, `$` the tree.
+ * what the rule is not for; `!` beneath a rule without type and symlinks. In targets: `%` the
+ * directory of both trees, `$` the tree.
  */
 struct object {
 	const char *name;
