@@ -123,22 +123,29 @@ join(char *path, size_t *length, size_t end, const char *target, size_t n)
 	return 0;
 }
 
-/* The path that the link names, to be decided on anew. 0 or a negative errno value. */
+/* The path that the link names, to be decided on anew. 0 or as access_open(). */
 static int
 follow(struct access *a)
 {
 	char target[POLICY_PATH_MAX];
-	size_t end = 0;
-	ssize_t n = place_read_link(&a->place, target, sizeof(target), &end);
+	struct stat status;
+	struct place link;
+	ssize_t n = place_read_link(&a->place, target, sizeof(target), &link, &status);
+	int r;
 
 	if (n < 0)
 		return (int)n;
-	if (end == a->path_length && a->flags & O_EXCL)
+	if (link.length == a->path_length && a->flags & O_EXCL)
 		return -EEXIST;
-	if (end == a->path_length && a->flags & O_NOFOLLOW)
+	if (link.length == a->path_length && a->flags & O_NOFOLLOW)
 		return -ELOOP;
-	return (size_t)n < sizeof(target) ? join(a->path, &a->path_length, end, target, (size_t)n)
-					  : -ELOOP;
+	if ((size_t)n == sizeof(target))
+		return -ELOOP;
+	r = access_link_holds(a, &link, &status);
+	/* Meanwhile there is one above it. */
+	if (r == PLACE_LINK)
+		return -EAGAIN;
+	return r == 0 ? join(a->path, &a->path_length, link.length, target, (size_t)n) : r;
 }
 
 static int
@@ -176,7 +183,11 @@ goes_on(struct access *a, int r, struct policy_request *request, unsigned *links
 		if (++*links > ACCESS_LINKS_MAX)
 			return false;
 		r = follow(a);
-		if (r < 0)
+		if (r == PLACE_UNMET) {
+			a->event.error = EACCES;
+			return true;
+		}
+		if (r != 0)
 			break;
 		request->length = a->path_length;
 		request->from = 0;
@@ -293,7 +304,7 @@ access_file(const struct server *server, struct client *client, enum wire_operat
 	a->from = file->from;
 	a->verbs = verbs_of(operation, file->flags);
 	a->fd = -1;
-	a->retry = a->created = false;
+	a->retry = a->created = a->is_led = false;
 	a->because = NULL;
 	a->status = status;
 	a->length = 0;

@@ -32,7 +32,9 @@ struct access {
 	const struct policy_options *options;
 	struct place place;
 	/* What came of it. */
-	int fd;       /* of an open file, for the client; else -1 */
+	int fd;      /* of an open file, for the client; else -1 */
+	bool is_led; /* here by a link of somebody else than root and the peer, */
+	uid_t led_by;
 	bool retry;   /* only another worker can tell, or has the right to */
 	bool created; /* what O_EXCL asks for once cannot be asked for again */
 	struct audit_event event;
@@ -71,6 +73,9 @@ int access_type_holds(struct access *a, const struct stat *object);
  */
 int access_conditions_hold(struct access *a, const struct stat *object,
 			   const struct strict_chain *known, struct strict_chain *ret_chain);
+
+/* The same for a link that leads to another object, whoever that belongs to. */
+int access_link_holds(struct access *a, const struct place *link, const struct stat *status);
 
 /* Are the directories above it, of this chain, as they should be? */
 int access_strict_holds(struct access *a, const struct stat *object,

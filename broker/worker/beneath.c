@@ -131,7 +131,7 @@ place_open(const struct place *place, enum tree_clone clone, int flags, int *ret
 static size_t
 parent_of(const struct place *place)
 {
-	const char *slash = strrchr(place->path, '/');
+	const char *slash = memrchr(place->path, '/', place->length);
 
 	return slash > place->path ? (size_t)(slash - place->path) : 1;
 }
@@ -203,6 +203,7 @@ int
 place_chain(const struct place *place, const struct stat *object, struct strict_chain *ret_chain)
 {
 	size_t parent = parent_of(place);
+	char was;
 	int r;
 
 	*ret_chain = place->tree->above;
@@ -211,7 +212,10 @@ place_chain(const struct place *place, const struct stat *object, struct strict_
 		return 0;
 	if (strict_recall(STRICT_DIRECTORY, place->path, parent, ret_chain))
 		return 0;
+	was = place->path[place->length];
+	place->path[place->length] = '\0';
 	r = look_down(place, object, ret_chain);
+	place->path[place->length] = was;
 	if (r == 0)
 		strict_remember(STRICT_DIRECTORY, place->path, parent, ret_chain);
 	return r;
@@ -245,7 +249,8 @@ place_create(const struct place *place, const struct parent *parent, int flags, 
 }
 
 ssize_t
-place_read_link(const struct place *place, char *target, size_t size, size_t *ret_end)
+place_read_link(const struct place *place, char *target, size_t size, struct place *ret_link,
+		struct stat *ret_status)
 {
 	char *const end = place->path + place->length;
 	char *slash = strchr(place->name, '/');
@@ -264,11 +269,14 @@ place_read_link(const struct place *place, char *target, size_t size, size_t *re
 		*at = was;
 		if (fd < 0)
 			return fd;
-		n = readlinkat(fd, "", target, size);
-		r = n < 0 ? -errno : 0;
+		r = fstat(fd, ret_status) < 0 ? -errno : 0;
+		n = r < 0 ? r : readlinkat(fd, "", target, size);
+		if (n < 0 && r == 0)
+			r = -errno;
 		close(fd);
 		if (n >= 0) {
-			*ret_end = (size_t)(at - place->path);
+			*ret_link = *place;
+			ret_link->length = (size_t)(at - place->path);
 			return n;
 		}
 		/* Of what is no link: ENOENT (readlink(2)). Links of processes are not for everybody. */

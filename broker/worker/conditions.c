@@ -67,6 +67,26 @@ owner_holds(const struct policy_options *options, uid_t owner, uid_t peer)
 }
 
 int
+access_link_holds(struct access *a, const struct place *link, const struct stat *status)
+{
+	struct strict_chain chain;
+	int r;
+
+	if (a->options->strict == POLICY_STRICT_NO)
+		return 0;
+	r = place_chain(link, status, &chain);
+	if (r == 0)
+		r = access_strict_holds(a, status, &chain);
+	if (r != 0 || status->st_uid == 0 || status->st_uid == a->client->peer.uid)
+		return r;
+	if (a->is_led && a->led_by != status->st_uid)
+		return unmet_object(a, IPC_CONDITION_STRICT, status);
+	a->is_led = true;
+	a->led_by = status->st_uid;
+	return 0;
+}
+
+int
 access_strict_holds(struct access *a, const struct stat *object, const struct strict_chain *chain)
 {
 	struct strict_directory blame;
@@ -82,6 +102,12 @@ access_conditions_hold(struct access *a, const struct stat *object,
 {
 	if (!owner_holds(a->options, object->st_uid, a->client->peer.uid))
 		return unmet_object(a, IPC_CONDITION_OWNER, object);
+	/* A link is as good as putting the object itself there. */
+	if (a->is_led && object->st_uid != a->led_by) {
+		const struct stat link = {.st_mode = S_IFLNK | 0777, .st_uid = a->led_by};
+
+		return unmet_object(a, IPC_CONDITION_STRICT, &link);
+	}
 	if (a->options->strict == POLICY_STRICT_NO)
 		return 0;
 	if (known) {

@@ -89,8 +89,8 @@ struct place {
 	const struct trees *trees;
 	const struct tree *tree;
 	const struct reach *reach;
-	char *path; /* with a NUL; a call may cut it, and makes it whole again */
-	size_t length;
+	char *path;       /* a call may cut it, and makes it whole again */
+	size_t length;    /* there it ends, or is cut for the time of a call */
 	const char *name; /* the part of it behind the tree's directory; "." for that itself */
 };
 
@@ -147,7 +147,8 @@ int place_create(const struct place *place, const struct parent *parent, int fla
 		 int *ret_fd);
 
 /*
- * The first symbolic link on the way: *ret_end bytes of the path name it, and it says target (size
- * bytes of room). Returns the bytes of that, without a NUL.
+ * The first symbolic link on the way: ret_link is where it lies, in the same path, and it says target
+ * (size bytes of room). Returns the bytes of that, without a NUL.
  */
-ssize_t place_read_link(const struct place *place, char *target, size_t size, size_t *ret_end);
+ssize_t place_read_link(const struct place *place, char *target, size_t size,
+			struct place *ret_link, struct stat *ret_status);

@@ -38,7 +38,11 @@ static const char rules[] =
 	"allow user:61201 read,write,create,list @/s/** @/p/q/** @/fs/in/**\n"
 	"allow user:61202 read,write,create,list @/s/** @/p/q/** @/fs/in/** strictmodes=sticky\n"
 	"allow user:61203 read,write,create,list @/s/** @/p/q/** @/fs/in/** strictmodes=no\n"
-	"deny  any any @/s/rename/private/**\n";
+	"deny  any any @/s/rename/private/**\n"
+	"allow user:61201 read @/links/** symlinks=beneath\n"
+	"allow user:61202 read @/links/** symlinks=beneath strictmodes=sticky\n"
+	"allow user:61203 read @/links/** symlinks=beneath strictmodes=no\n"
+	"allow user:61201|user:61202|user:61203 read @/vault/**\n";
 
 static const char *
 full(const char *below)
@@ -410,6 +414,49 @@ test_owners(void **state)
 	assert_blamed("s/home/mallory/own", "s/home", 0700, VICTIM);
 }
 
+static void
+led_by(const char *below, const char *to, uid_t owner)
+{
+	assert_return_code(symlink(full(to), full(below)), errno);
+	assert_return_code(lchown(full(below), owner, owner), errno);
+}
+
+/* Whoever makes a link does not choose for others what they get, unless it is the link's owner's. */
+static void
+test_led(void **state)
+{
+	(void)state;
+	file("vault/root", 0);
+	file("vault/mallory", MALLORY);
+	file("vault/victim", VICTIM);
+	directory("links/mallory", MALLORY, 0755);
+	led_by("links/mallory/root", "vault/root", MALLORY);
+	expect(OPEN, "links/mallory/root", EACCES, EACCES, 0);
+	expect(STAT, "links/mallory/root", EACCES, EACCES, 0);
+	led_by("links/mallory/victim", "vault/victim", MALLORY);
+	expect(OPEN, "links/mallory/victim", EACCES, EACCES, 0);
+	/* One of root's in there, which Mallory may have moved. */
+	led_by("links/mallory/moved", "vault/root", 0);
+	expect(OPEN, "links/mallory/moved", EACCES, EACCES, 0);
+	led_by("links/mallory/own", "vault/mallory", MALLORY);
+	expect(OPEN, "links/mallory/own", 0, 0, 0);
+	/* By way of one of root's. */
+	led_by("links/root", "vault/root", 0);
+	expect(OPEN, "links/root", 0, 0, 0);
+	led_by("links/mallory/twice", "links/root", MALLORY);
+	expect(OPEN, "links/mallory/twice", EACCES, EACCES, 0);
+	led_by("links/to-mallory", "links/mallory/root", 0);
+	expect(OPEN, "links/to-mallory", EACCES, EACCES, 0);
+	led_by("links/to-own", "links/mallory/own", 0);
+	expect(OPEN, "links/to-own", 0, 0, 0);
+	directory("links/tmp", 0, 01777);
+	led_by("links/tmp/root", "vault/root", MALLORY);
+	expect(OPEN, "links/tmp/root", EACCES, EACCES, 0);
+	/* Who asks could as well ask for what it names. */
+	led_by("links/tmp/mine", "vault/root", YES);
+	assert_int_equal(ask_for(YES, OPEN, "links/tmp/mine"), 0);
+}
+
 /* --- the other operations -------------------------------------------------------------------- */
 
 static void
@@ -686,6 +733,8 @@ setup(void **state)
 	directory("s", 0, 0755);
 	directory("s/tmp", 0, 01777);
 	directory(FROM, MALLORY, 0755);
+	directory("links", 0, 0755);
+	directory("vault", 0, 0755);
 	return 0;
 }
 
@@ -702,6 +751,7 @@ main(void)
 		cmocka_unit_test(test_group),
 		cmocka_unit_test(test_acl),
 		cmocka_unit_test(test_owners),
+		cmocka_unit_test(test_led),
 		cmocka_unit_test(test_create),
 		cmocka_unit_test(test_create_in_what_was_moved),
 		cmocka_unit_test(test_stat_and_list),
