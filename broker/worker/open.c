@@ -209,7 +209,7 @@ access_open(struct access *a)
 				return r;
 		}
 		r = create(a, &status);
-		if (r == 0 && !writes(a))
+		if (r == 0 && !writes(a) && a->place.trees->is_private)
 			return reopen_created(a, &status);
 		if (r != -EEXIST || a->flags & O_EXCL)
 			return r;
