@@ -101,7 +101,7 @@ watch_name(struct watch *watch, int directory, const char *name)
 	if (!names)
 		return -ENOMEM;
 	watch->names = names;
-	names[watch->n_names] = (struct watch_name){wd, strdup(name)};
+	names[watch->n_names] = (struct watch_name){.directory = wd, .name = strdup(name)};
 	return names[watch->n_names++].name ? 0 : -ENOMEM;
 }
 
@@ -134,6 +134,9 @@ watch_open(struct watch *watch, const char *directory, struct strict_chain *ret_
 			return r;
 		fd = r;
 		strict_add(&above, name - path > 1 ? (size_t)(name - path - 1) : 1, &status);
+		if (!watch->blind)
+			watch->names[watch->n_names - 1].is_shared =
+				status.st_mode & S_ISVTX && status.st_mode & (S_IWGRP | S_IWOTH);
 	}
 	*ret_above = above;
 	*ret_fd = fd;
@@ -152,15 +155,28 @@ compare_names(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+/*
+ * Can that have changed who may write the directory? Of a sticky one that others may write, like /tmp,
+ * it is not believed: there anybody can have it told.
+ */
+static bool
+is_about_writers(const struct watch *watch, const struct inotify_event *event)
+{
+	for (size_t i = 0; i < watch->n_names; i++)
+		if (watch->names[i].directory == event->wd)
+			return !watch->names[i].is_shared;
+	return true;
+}
+
 static bool
 is_watched(const struct watch *watch, const struct inotify_event *event)
 {
-	struct watch_name name = {event->wd, event->name};
+	struct watch_name name = {.directory = event->wd, .name = event->name};
 
-	/*
-	 * Too much to tell. Or of the directory itself: it is gone, or others may write it now, of
-	 * which the one above is not told where it is the root of a file system.
-	 */
+	/* Of each directory on the way by itself: the one above may be on another file system. */
+	if (event->mask & IN_ATTRIB)
+		return event->len == 0 && is_about_writers(watch, event);
+	/* Too much to tell; or the directory is gone, by itself or with its file system. */
 	if (event->len == 0)
 		return true;
 	return bsearch(&name, watch->names, watch->n_names, sizeof(name), compare_names) != NULL;

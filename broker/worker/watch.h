@@ -35,6 +35,7 @@ struct watch_place {
 struct watch_name {
 	int directory; /* watch descriptor */
 	const char *name;
+	bool is_shared; /* others may put things into the directory, and so touch it (utimensat(2)) */
 };
 
 struct watch {
