@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -78,48 +77,70 @@ error_for_client(int r)
 	return r == -EMFILE || r == -ENFILE ? EBUSY : -r;
 }
 
+/* A path as it is put together of components. */
+struct joined {
+	char path[POLICY_PATH_MAX + 1];
+	size_t length;
+	bool has_name; /* of what the link says: ".." behind it could mean anything */
+};
+
+/* False: there is no such path, or none that is as long. */
+static bool
+add_component(struct joined *j, const char *name, size_t n)
+{
+	if (n == 0 || (n == 1 && name[0] == '.'))
+		return true;
+	if (n == 2 && memcmp(name, "..", 2) == 0) {
+		while (j->length > 0 && j->path[--j->length] != '/')
+			;
+		return !j->has_name;
+	}
+	if (j->length + 1 + n > POLICY_PATH_MAX)
+		return false;
+	j->path[j->length] = '/';
+	memcpy(j->path + j->length + 1, name, n);
+	j->length += 1 + n;
+	j->has_name = true;
+	return true;
+}
+
 /*
- * Put into path, of which the first `end` bytes name a symbolic link, what that link says. Where it goes
- * up, it goes up from the directory that it is in, which was found without following any link; behind a
- * name ".." could mean anything, and is in no canonical path. 0 or -ELOOP.
+ * Put into a->path, of which the first `end` bytes name a symbolic link, what that link says. Where it
+ * goes up, it goes up from the directory that it is in, which was found without following any link.
+ * 0 or -ELOOP.
  */
 static int
-join(char *path, size_t *length, size_t end, const char *target, size_t n)
+join(struct access *a, size_t end, const char *target, size_t n)
 {
-	char joined[POLICY_PATH_MAX + 1];
-	size_t base = end;
-	int written;
+	struct joined j = {.length = 0};
+	const char *slash;
 
-	while (path[--base] != '/')
-		;
-	if (n > 0 && target[0] == '/') {
-		base = 0;
-		target++;
-		n--;
-	}
-	/* Behind the last name it asks for a directory. */
-	while (n > 0 && target[n - 1] == '/' && end < *length)
-		n--;
-	while (n > 0 && target[0] == '.') {
-		size_t dots = n > 1 && target[1] == '.' ? 2 : 1, step = dots < n ? dots + 1 : dots;
-
-		if (dots < n && target[dots] != '/')
-			break;
-		while (dots == 2 && base > 0 && path[--base] != '/')
-			;
-		target += step;
-		n -= step;
-	}
-	written = snprintf(joined, sizeof(joined), "%.*s%s%.*s%.*s", (int)base, path,
-			   n > 0 ? "/" : "", (int)n, target, (int)(*length - end), path + end);
-	if (written < 0 || (size_t)written >= sizeof(joined))
+	/* "name/" asks for a directory, and that is not opened. */
+	if (end == a->path_length && a->operation == WIRE_OPEN && n > 1 && target[n - 1] == '/')
 		return -ELOOP;
-	if (written == 0)
-		written = snprintf(joined, sizeof(joined), "/");
-	if (!policy_path_is_canonical(joined, (size_t)written))
+	if (n > 0 && target[0] != '/') {
+		j.length = (size_t)((const char *)memrchr(a->path, '/', end) - a->path);
+		memcpy(j.path, a->path, j.length);
+	}
+	for (const char *at = target; at < target + n; at = slash + 1) {
+		slash = memchr(at, '/', (size_t)(target + n - at));
+		if (!slash)
+			slash = target + n;
+		if (!add_component(&j, at, (size_t)(slash - at)))
+			return -ELOOP;
+	}
+	/* The rest, as it was. */
+	if (j.length + a->path_length - end > POLICY_PATH_MAX)
 		return -ELOOP;
-	memcpy(path, joined, (size_t)written + 1);
-	*length = (size_t)written;
+	memcpy(j.path + j.length, a->path + end, a->path_length - end);
+	j.length += a->path_length - end;
+	if (j.length == 0)
+		j.path[j.length++] = '/';
+	if (!policy_path_is_canonical(j.path, j.length))
+		return -ELOOP;
+	memcpy(a->path, j.path, j.length);
+	a->path[j.length] = '\0';
+	a->path_length = j.length;
 	return 0;
 }
 
@@ -130,22 +151,19 @@ follow(struct access *a)
 	char target[POLICY_PATH_MAX];
 	struct stat status;
 	struct place link;
-	ssize_t n = place_read_link(&a->place, target, sizeof(target), &link, &status);
-	int r;
+	size_t n = 0;
+	int r = place_read_link(&a->place, target, sizeof(target), &n, &link, &status);
 
-	if (n < 0)
-		return (int)n;
+	if (r != 0)
+		return r;
 	if (link.length == a->path_length && a->flags & O_EXCL)
 		return -EEXIST;
 	if (link.length == a->path_length && a->flags & O_NOFOLLOW)
 		return -ELOOP;
-	if ((size_t)n == sizeof(target))
+	if (n == sizeof(target))
 		return -ELOOP;
 	r = access_link_holds(a, &link, &status);
-	/* Meanwhile there is one above it. */
-	if (r == PLACE_LINK)
-		return -EAGAIN;
-	return r == 0 ? join(a->path, &a->path_length, link.length, target, (size_t)n) : r;
+	return r == 0 ? join(a, link.length, target, n) : r;
 }
 
 static int
@@ -164,11 +182,39 @@ act(struct access *a)
 	}
 }
 
-/* What came of one rule, for the client if it is the last. True: another rule, or path, may do. */
+/* A link where the rule lets it be followed. True: there is something to decide on. */
 static bool
-goes_on(struct access *a, int r, struct policy_request *request, unsigned *links)
+follow_on(struct access *a, struct policy_request *request, int *r)
 {
-	a->event.outcome = IPC_FAILED;
+	if (!a->options->symlinks_beneath || ++a->n_links > ACCESS_LINKS_MAX ||
+	    ++*a->n_links_of_all > ACCESS_LINKS_OF_ALL_MAX) {
+		*r = -ELOOP;
+		/* Another rule may let it. */
+		return !a->options->symlinks_beneath;
+	}
+	*r = follow(a);
+	if (*r == PLACE_LINK)
+		*r = PLACE_AGAIN;
+	if (*r != 0)
+		return false;
+	request->length = a->path_length;
+	request->from = 0;
+	return true;
+}
+
+/*
+ * What came of one rule, for the client if it is the last. True: the policy is asked again, from
+ * request->from on. from: what that was.
+ */
+static bool
+goes_on(struct access *a, int r, struct policy_request *request, uint32_t from)
+{
+	bool more = r == PLACE_LINK && follow_on(a, request, &r);
+
+	a->event.outcome = more && r == 0 ? IPC_DENIED : r == 0 ? IPC_GRANTED : IPC_FAILED;
+	a->event.error = more && r == 0 ? EACCES : (uint32_t)error_for_client(r);
+	if (more)
+		return true;
 	switch (r) {
 	case PLACE_STALE:
 		a->retry = true;
@@ -176,32 +222,13 @@ goes_on(struct access *a, int r, struct policy_request *request, unsigned *links
 	case PLACE_UNMET:
 		a->event.error = EACCES;
 		return true;
-	case PLACE_LINK:
-		a->event.error = ELOOP;
-		if (!a->options->symlinks_beneath)
-			return true;
-		if (++*links > ACCESS_LINKS_MAX)
-			return false;
-		r = follow(a);
-		if (r == PLACE_UNMET) {
-			a->event.error = EACCES;
-			return true;
-		}
-		if (r != 0)
-			break;
-		request->length = a->path_length;
-		request->from = 0;
-		a->event.error = EACCES;
-		a->event.outcome = IPC_DENIED;
-		return true;
-	case 0:
-		a->event.outcome = IPC_GRANTED;
-		break;
+	case PLACE_AGAIN:
+		a->event.error = EAGAIN;
+		request->from = from;
+		return !a->created && ++a->n_tries < ACCESS_TRIES;
 	default:
-		break;
+		return false;
 	}
-	a->event.error = (uint32_t)error_for_client(r);
-	return false;
 }
 
 /*
@@ -218,7 +245,7 @@ try_rules(struct access *a)
 		.verbs = a->verbs,
 		.day = access_today(),
 	};
-	unsigned links = 0;
+	uint32_t from;
 	int r;
 
 	do {
@@ -238,14 +265,16 @@ try_rules(struct access *a)
 		}
 		a->event.rule = decision.rule;
 		a->event.condition = IPC_CONDITION_NONE;
+		a->event.object = (struct strict_directory){};
 		a->options = policy_rule_options(setup->image, decision.rule);
+		from = request.from;
 		request.from = decision.next;
 		r = place_find(a->server->trees, &decision, a->path, a->path_length, &a->place);
 		if (r == -EACCES)
 			return;
 		if (r == 0)
 			r = act(a);
-	} while (goes_on(a, r, &request, &links));
+	} while (goes_on(a, r, &request, from));
 }
 
 /*
@@ -304,6 +333,7 @@ access_file(const struct server *server, struct client *client, enum wire_operat
 	a->from = file->from;
 	a->verbs = verbs_of(operation, file->flags);
 	a->fd = -1;
+	a->n_links = a->n_tries = 0;
 	a->retry = a->created = a->is_led = false;
 	a->because = NULL;
 	a->status = status;

@@ -15,7 +15,9 @@
 #include "policy/policy.h"
 
 enum {
-	ACCESS_LINKS_MAX = 8, /* symbolic links that are followed for one file */
+	ACCESS_LINKS_MAX = 8,         /* symbolic links that are followed for one file */
+	ACCESS_LINKS_OF_ALL_MAX = 64, /* for all of a request */
+	ACCESS_TRIES = 8,             /* while others exchange what is looked at */
 	ACCESS_LIST_MAX = WIRE_REPLY_MAX - sizeof(struct wire_reply) -
 			  sizeof(struct wire_list_result), /* bytes of entries in a page */
 };
@@ -32,7 +34,9 @@ struct access {
 	const struct policy_options *options;
 	struct place place;
 	/* What came of it. */
-	int fd;      /* of an open file, for the client; else -1 */
+	int fd; /* of an open file, for the client; else -1 */
+	unsigned n_links, *n_links_of_all;
+	unsigned n_tries;
 	bool is_led; /* here by a link of somebody else than root and the peer, */
 	uid_t led_by;
 	bool retry;   /* only another worker can tell, or has the right to */
@@ -81,5 +85,8 @@ int access_link_holds(struct access *a, const struct place *link, const struct s
 int access_strict_holds(struct access *a, const struct stat *object,
 			const struct strict_chain *chain);
 
-/* A file that nobody is given for writing: that carries privileges of its own. */
+/*
+ * A file that nobody is given for writing: that carries privileges of its own. fd: -1 before it is open:
+ * only as far as its mode tells.
+ */
 int access_writable_holds(struct access *a, int fd, const struct stat *object);

@@ -194,7 +194,7 @@ look_down(const struct place *place, const struct stat *object, struct strict_ch
 	strict_add(chain, parent.length, &parent.status);
 	if (chain->shared && (fstatat(parent.fd, parent.name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
 			      status.st_dev != object->st_dev || status.st_ino != object->st_ino))
-		r = -EAGAIN;
+		r = PLACE_AGAIN;
 	close(parent.fd);
 	return r;
 }
@@ -248,41 +248,44 @@ place_create(const struct place *place, const struct parent *parent, int flags, 
 	return 0;
 }
 
-ssize_t
-place_read_link(const struct place *place, char *target, size_t size, struct place *ret_link,
-		struct stat *ret_status)
+int
+place_read_link(const struct place *place, char *target, size_t size, size_t *ret_n,
+		struct place *ret_link, struct stat *ret_status)
 {
-	char *const end = place->path + place->length;
-	char *slash = strchr(place->name, '/');
+	struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+			       .resolve = resolve_in(place->tree)};
+	int fd = place->tree->roots[TREE_READ], next, r = 0;
+	char *name = place->path + (place->name - place->path), *slash;
+	ssize_t n = -1;
 
-	/* A descriptor of each step: the whole path resolves only if the link is the last one. */
-	for (char *at = slash ? slash : end;; at = strchr(at + 1, '/')) {
-		char was;
-		ssize_t n;
-		int fd, r;
-
-		if (!at)
-			at = end;
-		was = *at;
-		*at = '\0';
-		fd = tree_hold(place->tree, place->name);
-		*at = was;
-		if (fd < 0)
-			return fd;
-		r = fstat(fd, ret_status) < 0 ? -errno : 0;
-		n = r < 0 ? r : readlinkat(fd, "", target, size);
-		if (n < 0 && r == 0)
-			r = -errno;
-		close(fd);
-		if (n >= 0) {
-			*ret_link = *place;
-			ret_link->length = (size_t)(at - place->path);
-			return n;
+	/* From step to step: O_PATH with O_NOFOLLOW takes hold of a link itself. */
+	for (; n < 0; fd = next, name = slash + 1) {
+		slash = strchr(name, '/');
+		if (slash)
+			*slash = '\0';
+		next = sys_openat2(fd, name, &how);
+		if (slash)
+			*slash = '/';
+		if (fd != place->tree->roots[TREE_READ])
+			close(fd);
+		if (next < 0)
+			return next;
+		r = fstat(next, ret_status) < 0 ? -errno : 0;
+		if (r == 0 && S_ISLNK(ret_status->st_mode)) {
+			n = readlinkat(next, "", target, size);
+			r = n < 0 ? -errno : 0;
+		} else if (r == 0 && !slash) {
+			r = PLACE_AGAIN; /* it was one a moment ago */
 		}
-		/* Of what is no link: ENOENT (readlink(2)). Links of processes are not for everybody. */
-		if (r != -ENOENT && r != -EINVAL)
-			return r;
-		if (at == end)
-			return -EAGAIN; /* it was one a moment ago */
+		if (r != 0 || n >= 0) {
+			close(next);
+			break;
+		}
 	}
+	if (r != 0)
+		return r;
+	*ret_n = (size_t)n;
+	*ret_link = *place;
+	ret_link->length = slash ? (size_t)(slash - place->path) : place->length;
+	return 0;
 }

@@ -126,8 +126,8 @@ int
 access_writable_holds(struct access *a, int fd, const struct stat *object)
 {
 	if (!(object->st_mode & (S_ISUID | S_ISGID)) &&
-	    fgetxattr(fd, "security.capability", NULL, 0) < 0 &&
-	    (errno == ENODATA || errno == ENOTSUP))
+	    (fd < 0 || (fgetxattr(fd, "security.capability", NULL, 0) < 0 &&
+			(errno == ENODATA || errno == ENOTSUP))))
 		return 0;
 	return unmet_object(a, IPC_CONDITION_PRIVILEGES, object);
 }

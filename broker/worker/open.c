@@ -48,29 +48,6 @@ truncate_file(struct access *a, const struct stat *status)
 	return ftruncate(a->fd, 0) < 0 ? -errno : 0;
 }
 
-/* What came of the open is looked at before the client can have it. */
-static int
-check_opened(struct access *a, const struct strict_chain *known, struct stat *ret_status)
-{
-	const struct place *place = &a->place;
-	struct strict_chain chain;
-	int r;
-
-	if (fstat(a->fd, ret_status) < 0)
-		return -errno;
-	r = access_type_holds(a, ret_status);
-	if (r == 0)
-		r = access_conditions_hold(a, ret_status, known, &chain);
-	if (r == 0 && writes(a))
-		r = access_writable_holds(a, a->fd, ret_status);
-	if (r != 0)
-		return r;
-	if (!known && a->options->strict != POLICY_STRICT_NO && S_ISREG(ret_status->st_mode))
-		strict_remember(STRICT_FILE, place->path, place->length, &chain);
-	r = restore_flags(a);
-	return r == 0 ? truncate_file(a, ret_status) : r;
-}
-
 static int
 finish(struct access *a, int r)
 {
@@ -81,26 +58,81 @@ finish(struct access *a, int r)
 	return r;
 }
 
-/* 0, or what speaks against opening it. A device is opened from a clone of its own. */
+/*
+ * What came of the open, before the client can have it. looked: what was there before; NULL: what that
+ * was is remembered. chain: its directories.
+ */
 static int
-look_before(struct access *a, enum tree_clone *clone)
+check_opened(struct access *a, const struct stat *looked, const struct strict_chain *chain,
+	     struct stat *ret_status)
 {
-	struct stat status;
+	struct strict_chain same;
 	int r;
 
-	if (place_look(&a->place, &status) != 0)
-		return 0;
-	if (S_ISLNK(status.st_mode))
+	if (fstat(a->fd, ret_status) < 0)
+		return -errno;
+	/* So what holds of the one, holds of the other. */
+	if (looked &&
+	    (looked->st_dev != ret_status->st_dev || looked->st_ino != ret_status->st_ino ||
+	     looked->st_uid != ret_status->st_uid))
+		return PLACE_AGAIN;
+	r = access_type_holds(a, ret_status);
+	if (r == 0)
+		r = access_conditions_hold(a, ret_status, chain, &same);
+	if (r == 0 && writes(a))
+		r = access_writable_holds(a, a->fd, ret_status);
+	if (r == 0)
+		r = restore_flags(a);
+	return r == 0 ? truncate_file(a, ret_status) : r;
+}
+
+/*
+ * To open something can act: on a terminal, on who waits at a FIFO, on a lease. So everything is looked at
+ * before that can be. A device is opened from a clone of its own.
+ */
+static int
+look_before(struct access *a, enum tree_clone *clone, struct stat *ret_status,
+	    struct strict_chain *ret_chain)
+{
+	int r = place_look(&a->place, ret_status);
+
+	if (r < 0) {
+		/* The open knows better why. */
+		r = place_open(&a->place, *clone, flags_of(a), &a->fd);
+		return r == 0 ? finish(a, PLACE_AGAIN) : r;
+	}
+	if (S_ISLNK(ret_status->st_mode))
 		return PLACE_LINK;
-	r = access_type_holds(a, &status);
-	if (r == 0 && (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)))
+	r = access_type_holds(a, ret_status);
+	if (r == 0)
+		r = access_conditions_hold(a, ret_status, NULL, ret_chain);
+	if (r == 0 && writes(a))
+		r = access_writable_holds(a, -1, ret_status);
+	if (r == 0 && (S_ISCHR(ret_status->st_mode) || S_ISBLK(ret_status->st_mode)))
 		*clone = TREE_DEVICE;
 	return r;
 }
 
+static int
+open_looked(struct access *a, enum tree_clone clone, struct stat *ret_status)
+{
+	const struct place *place = &a->place;
+	struct strict_chain chain = {};
+	struct stat looked;
+	int r = look_before(a, &clone, &looked, &chain);
+
+	if (r == 0)
+		r = place_open(place, clone, flags_of(a), &a->fd);
+	if (r == 0)
+		r = finish(a, check_opened(a, &looked, &chain, ret_status));
+	if (r == 0 && a->options->strict != POLICY_STRICT_NO && S_ISREG(looked.st_mode))
+		strict_remember(STRICT_FILE, place->path, place->length, &chain);
+	return r;
+}
+
 /*
- * What is no regular file may act when it is opened, and so is looked at before. One that was regular a
- * moment ago, where nobody but root and its owner could change that, is not.
+ * What was a regular file a moment ago, where nobody but root and its owner could change that, is opened
+ * without a look before.
  */
 static int
 open_existing(struct access *a, struct stat *ret_status)
@@ -110,20 +142,12 @@ open_existing(struct access *a, struct stat *ret_status)
 				: a->options->exec ? TREE_EXECUTE
 						   : TREE_READ;
 	struct strict_chain chain;
-	bool known = a->options->strict != POLICY_STRICT_NO &&
-		     strict_recall(STRICT_FILE, place->path, place->length, &chain);
-	int r = known ? 0 : look_before(a, &clone);
 
-	if (r == 0)
-		r = place_open(place, clone, flags_of(a), &a->fd);
-	/* By now it may be something else. */
-	if (r != 0 && known) {
-		known = false;
-		r = look_before(a, &clone);
-		if (r == 0)
-			r = place_open(place, clone, flags_of(a), &a->fd);
-	}
-	return r == 0 ? finish(a, check_opened(a, known ? &chain : NULL, ret_status)) : r;
+	if (a->options->strict != POLICY_STRICT_NO &&
+	    strict_recall(STRICT_FILE, place->path, place->length, &chain) &&
+	    place_open(place, clone, flags_of(a), &a->fd) == 0)
+		return finish(a, check_opened(a, NULL, &chain, ret_status));
+	return open_looked(a, clone, ret_status);
 }
 
 /*
@@ -184,14 +208,16 @@ static int
 reopen_created(struct access *a, const struct stat *created)
 {
 	struct stat status;
-	int r;
+	int r = PLACE_AGAIN;
 
 	close(a->fd);
 	a->fd = -1;
-	r = open_existing(a, &status);
+	for (int i = 0; i < TRIES && r == PLACE_AGAIN; i++)
+		r = open_existing(a, &status);
 	/* Somebody else has put one there, or has taken a lease on it. */
-	if (a->flags & O_EXCL && (r == -EAGAIN || (r == 0 && (status.st_dev != created->st_dev ||
-							      status.st_ino != created->st_ino))))
+	if (a->flags & O_EXCL &&
+	    (r == PLACE_AGAIN || r == -EAGAIN ||
+	     (r == 0 && (status.st_dev != created->st_dev || status.st_ino != created->st_ino))))
 		r = -EEXIST;
 	return finish(a, r);
 }
@@ -200,7 +226,7 @@ int
 access_open(struct access *a)
 {
 	struct stat status;
-	int r = -EAGAIN;
+	int r;
 
 	for (int i = 0; i < TRIES; i++) {
 		if (!(a->flags & O_EXCL)) {
@@ -214,5 +240,5 @@ access_open(struct access *a)
 		if (r != -EEXIST || a->flags & O_EXCL)
 			return r;
 	}
-	return -EAGAIN;
+	return PLACE_AGAIN;
 }

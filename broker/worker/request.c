@@ -82,7 +82,9 @@ access_files(const struct server *server, struct client *client, const struct wi
 	static struct statx statuses[WIRE_ITEMS_MAX];
 	struct wire_outcome outcomes[WIRE_ITEMS_MAX];
 	size_t more_size = more_of(request->operation);
+	unsigned n_links = 0;
 
+	a.n_links_of_all = &n_links;
 	for (size_t i = 0; i < request->n; i++) {
 		access_file(server, client, request->operation, &request->files[i], &statuses[i],
 			    &a);

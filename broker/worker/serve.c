@@ -187,8 +187,8 @@ send_answer(struct loop *loop, struct connection *c, struct answer *answer)
 	struct iovec iov = {.iov_base = answer->message, .iov_len = answer->length};
 	int r = channel_send(c->client.fd, &iov, 1, answer->fds, answer->n_fds, NULL, MSG_DONTWAIT);
 
-	if (r == -ETOOMANYREFS) {
-		/* Too many descriptors of this worker's user are on their way already (unix(7)). */
+	/* Too many descriptors of this worker's user are on their way already (unix(7)). */
+	if (r == -ETOOMANYREFS && !answer->is_once) {
 		request_not_given(loop->server, &c->client, answer, EBUSY);
 		iov.iov_len = answer->length;
 		r = channel_send(c->client.fd, &iov, 1, NULL, 0, NULL, MSG_DONTWAIT);

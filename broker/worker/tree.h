@@ -106,6 +106,7 @@ enum {
 	PLACE_STALE = 1, /* replaced since the first phase: only a new worker can open it */
 	PLACE_UNMET = 2, /* a condition of the rule does not hold */
 	PLACE_LINK = 3,  /* there is a symbolic link on the way, or it is one */
+	PLACE_AGAIN = 4, /* others exchanged something between two looks */
 };
 
 /*
@@ -148,7 +149,7 @@ int place_create(const struct place *place, const struct parent *parent, int fla
 
 /*
  * The first symbolic link on the way: ret_link is where it lies, in the same path, and it says target
- * (size bytes of room). Returns the bytes of that, without a NUL.
+ * (size bytes of room), *ret_n bytes without a NUL.
  */
-ssize_t place_read_link(const struct place *place, char *target, size_t size,
-			struct place *ret_link, struct stat *ret_status);
+int place_read_link(const struct place *place, char *target, size_t size, size_t *ret_n,
+		    struct place *ret_link, struct stat *ret_status);
