@@ -66,6 +66,8 @@ make_links(void)
 		{"shell", "/etc/shadow"},
 		{"root", "/"},
 		{"dangling", "../target/none"},
+		{"slash", "plain/"},
+		{"slash-dir", "../target//"},
 	};
 
 	for (size_t i = 0; i < ELEMENTS(links); i++) {
@@ -190,6 +192,9 @@ test_decided_anew(void **state)
 		{"middle", ELOOP, NULL},
 		{"behind", ELOOP, NULL},
 		{"into-no", ELOOP, NULL},
+		/* Which asks for a directory. */
+		{"slash", ELOOP, NULL},
+		{"slash-dir/file", 0, "target/file"},
 		/* Nothing is told of where no rule reaches: what is there, and what is not. */
 		{"secret", EACCES, NULL},
 		{"secret-none", EACCES, NULL},

@@ -26,7 +26,9 @@ static const char rules[] = "allow user:61001 read,write,list @/reg/**\n"
 			    "allow user:61001 read,write @/any/** type=reg,fifo,chr,blk\n"
 			    "allow user:61001 read,write /dev/pts/*\n"
 			    "allow user:61002 read,write /dev/pts/* type=chr\n"
-			    "allow user:61002 read,write @/any/** type=reg,chr\n";
+			    "allow user:61002 read,write @/any/** type=reg,chr\n"
+			    "allow user:61001 read @/two/** type=fifo\n"
+			    "allow user:61001 write @/two/**\n";
 static const char *const types[] = {"reg", "fifo", "chr", "blk", "any"};
 static const char *const objects[] = {"file", "fifo", "null", "disk", "socket", "directory"};
 static struct peer peer;
@@ -61,6 +63,8 @@ setup(void **state)
 	harness_start_how(&broker, &(struct harness_how){.rules = rules});
 	for (size_t i = 0; i < ELEMENTS(types); i++)
 		make_objects(types[i]);
+	make_dir(at("two"), 0, 0755);
+	assert_return_code(mkfifo(at("two/fifo"), 0600), errno);
 	peer = peer_begin(A);
 	return 0;
 }
@@ -217,6 +221,29 @@ test_fifo_never_blocks(void **state)
 	assert_int_equal(peer_open(&peer, O_WRONLY, 0, path, &fd), 0);
 	assert_false(waits(&w, WAIT_SECONDS * 1000));
 	assert_int_equal(fcntl(fd, F_GETFL) & (O_NONBLOCK | O_ACCMODE), O_WRONLY);
+	close(fd);
+	waiting_end(&w);
+}
+
+/* What one rule gave is not, for another one, a regular file that was looked at. */
+static void
+test_fifo_of_two_rules(void **state)
+{
+	struct waiting w;
+	const char *path = at("two/fifo");
+	int fd = -1;
+
+	(void)state;
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, path, &fd), 0);
+	close(fd);
+	w = wait_in_open(path, O_RDONLY);
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, path, NULL), 0);
+	assert_int_equal(peer_open(&peer, O_WRONLY, 0, path, NULL), EACCES);
+	assert_true(waits(&w, 100));
+	/* The counter-check. */
+	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_return_code(fd, errno);
+	assert_false(waits(&w, WAIT_SECONDS * 1000));
 	close(fd);
 	waiting_end(&w);
 }
@@ -379,6 +406,7 @@ main(void)
 		cmocka_unit_test(test_each_type),
 		cmocka_unit_test(test_fifo_is_not_opened),
 		cmocka_unit_test(test_fifo_never_blocks),
+		cmocka_unit_test(test_fifo_of_two_rules),
 		cmocka_unit_test(test_terminal_is_not_opened),
 		cmocka_unit_test(test_no_controlling_terminal),
 		cmocka_unit_test(test_another_type_meanwhile),

@@ -90,19 +90,24 @@ static void
 test_told_to_whom_a_deny_refuses(void **state)
 {
 	static const char reason[] = "stays \\ with; root 100%";
+	static const struct {
+		const char *name;
+		int error;
+	} others[] = {
+		{"dir/silent", EACCES}, {"dir/no-rule", EACCES}, {"dir/condition", EACCES},
+		{"dir/none", ENOENT},   {"dir/allowed", 0},      {"dir/was-denied", 0},
+		{"dir/over", EACCES},   {"dir//denied", EINVAL},
+	};
 
 	(void)state;
 	check_reason("dir/denied", EACCES, reason);
 	log_wait(2, "denied uid=61001", "because=\"stays \\");
 	/* And nothing to anybody else. */
-	check_reason("dir/silent", EACCES, "");
-	check_reason("dir/no-rule", EACCES, "");
-	check_reason("dir/condition", EACCES, "");
-	check_reason("dir/none", ENOENT, "");
-	check_reason("dir/allowed", 0, "");
-	check_reason("dir/was-denied", 0, "");
-	check_reason("dir/over", EACCES, "");
-	check_reason("dir//denied", EINVAL, "");
+	for (size_t i = 0; i < ELEMENTS(others); i++) {
+		check_reason(others[i].name, others[i].error, "");
+		/* Nor what the one before was told. */
+		check_reason("dir/denied", EACCES, reason);
+	}
 	/* What the rule was there for is on record. */
 	log_wait(1, "condition=owner", "because=\"of root's alone\"");
 	log_wait(1, "granted uid=61001", "because=\"all may\"");

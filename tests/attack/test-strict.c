@@ -647,10 +647,36 @@ test_memory(void **state)
 	print_message("# refused %.0f ms after what was there before was served\n", ms);
 }
 
+/*
+ * Whoever asks all the time does not keep alive what was found once: a directory beneath the tree, of
+ * which nobody tells the worker.
+ */
+static void
+test_memory_is_not_renewed(void **state)
+{
+	double changed, last = 0;
+	unsigned served = 0;
+
+	(void)state;
+	directory("s/renewed", 0, 0755);
+	file("s/renewed/file", 0);
+	(void)wait_for("s/renewed/file", 0);
+	assert_return_code(chmod(full("s/renewed"), 0777), errno);
+	changed = seconds_now();
+	while (ask_for(YES, OPEN, "s/renewed/file") == 0) {
+		served++;
+		last = seconds_now() - changed;
+		if (last > SLOW_SECONDS)
+			fail_msg("still served, %u times", served);
+	}
+	print_message("# refused after %u times, %.0f ms\n", served, last * 1000);
+}
+
 /* --- what changes while it is looked at ------------------------------------------------------- */
 
 struct counts {
 	unsigned granted, refused, again, other;
+	bool sees; /* the rule asks for strictmodes */
 };
 
 static int
@@ -658,8 +684,11 @@ hammer(void *context)
 {
 	struct counts *counts = context;
 	const char *path = full("s/tmp/lock/file");
+	const double end = seconds_now() + SLOW_SECONDS;
 
-	for (unsigned i = 0; i < EXCHANGES; i++) {
+	/* Until it was seen once that what was opened is not in the directory that is there now. */
+	for (unsigned i = 0;
+	     i < EXCHANGES || (counts->sees && !counts->again && seconds_now() < end); i++) {
 		int fd = broker_open(path, O_RDONLY | O_NONBLOCK);
 
 		if (fd >= 0) {
@@ -693,6 +722,7 @@ test_lock_directory(void **state)
 	directory("s/tmp/lock", MALLORY, 0755);
 	file("s/tmp/lock/file", 0);
 	directory("s/tmp/root-lock", 0, 0755);
+	counts[0].sees = true;
 	fflush(NULL);
 	exchanger = fork();
 	assert_return_code(exchanger, errno);
@@ -713,6 +743,7 @@ test_lock_directory(void **state)
 	kill(exchanger, SIGKILL);
 	assert_int_equal(waitpid(exchanger, NULL, 0), exchanger);
 	assert_true(counts[0].granted == 0 && counts[0].refused > 0 && counts[0].other == 0);
+	assert_true(counts[0].again > 0);
 	assert_true(counts[1].granted > 0 && counts[1].other == 0);
 	munmap(counts, 2 * sizeof(*counts));
 }
@@ -758,6 +789,7 @@ main(void)
 		cmocka_unit_test(test_above),
 		cmocka_unit_test(test_mounted_above),
 		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_memory_is_not_renewed),
 		cmocka_unit_test(test_lock_directory),
 		cmocka_unit_test(harness_test_end),
 	};
