@@ -115,9 +115,7 @@ join(struct access *a, size_t end, const char *target, size_t n)
 	struct joined j = {.length = 0};
 	const char *slash;
 
-	/* "name/" asks for a directory, and that is not opened. */
-	if (end == a->path_length && a->operation == WIRE_OPEN && n > 1 && target[n - 1] == '/')
-		return -ELOOP;
+	a->asks_directory |= end == a->path_length && n > 0 && target[n - 1] == '/';
 	if (n > 0 && target[0] != '/') {
 		j.length = (size_t)((const char *)memrchr(a->path, '/', end) - a->path);
 		memcpy(j.path, a->path, j.length);
@@ -334,7 +332,7 @@ access_file(const struct server *server, struct client *client, enum wire_operat
 	a->verbs = verbs_of(operation, file->flags);
 	a->fd = -1;
 	a->n_links = a->n_tries = 0;
-	a->retry = a->created = a->is_led = false;
+	a->retry = a->created = a->is_led = a->asks_directory = false;
 	a->because = NULL;
 	a->status = status;
 	a->length = 0;

@@ -37,7 +37,8 @@ struct access {
 	int fd; /* of an open file, for the client; else -1 */
 	unsigned n_links, *n_links_of_all;
 	unsigned n_tries;
-	bool is_led; /* here by a link of somebody else than root and the peer, */
+	bool asks_directory; /* a link says "name/" */
+	bool is_led;         /* here by a link of somebody else than root and the peer, */
 	uid_t led_by;
 	bool retry;   /* only another worker can tell, or has the right to */
 	bool created; /* what O_EXCL asks for once cannot be asked for again */

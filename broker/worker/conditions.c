@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs in: worker, second phase. What a rule asks of an object, looked at on the object itself. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/xattr.h>
 
 #include "broker/worker/access.h"
@@ -44,6 +45,8 @@ access_type_holds(struct access *a, const struct stat *object)
 {
 	if (S_ISDIR(object->st_mode))
 		return -EISDIR;
+	if (a->asks_directory)
+		return a->flags & O_CREAT ? -EISDIR : -ENOTDIR;
 	return access_type(object->st_mode) & a->options->types
 		       ? 0
 		       : unmet_object(a, IPC_CONDITION_TYPE, object);

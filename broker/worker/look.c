@@ -40,6 +40,8 @@ access_stat(struct access *a)
 	};
 	if (S_ISLNK(object.st_mode) && !(a->flags & AT_SYMLINK_NOFOLLOW))
 		return PLACE_LINK;
+	if (a->asks_directory && !S_ISDIR(object.st_mode))
+		return -ENOTDIR;
 	return access_conditions_hold(a, &object, NULL, &chain);
 }
 

@@ -32,7 +32,6 @@ enum trait {
 	MOUNT = 1 << 11,      /* a file system of its own, read-only in the end */
 	BIND = 1 << 12,       /* of `sub`, read-only */
 	FINAL = 1 << 13,      /* the last component is a link */
-	SLASHED = 1 << 14,    /* that ends with "/" */
 	BEHIND = 1 << 15,     /* with ".." behind a name */
 	HOPS = 1 << 16,       /* more links than are followed */
 	UNTYPED = 1 << 17,    /* the rule has none of its type */
