@@ -14,7 +14,8 @@
 #include "client-lib/fdbroker.h"
 #include "tests/attack/asks.h"
 
-static const char rules[] = "allow user:61001|user:61002 read,write @/dir/**\n";
+static const char rules[] = "allow user:61001|user:61002 read,write @/dir/**\n"
+			    "allow user:61001 read @/other/** owner=root\n";
 static const struct ids a = {.uid = A, .gid = A};
 static const struct ids b = {.uid = B, .gid = B};
 static struct peer peer;
@@ -29,6 +30,8 @@ setup(void **state)
 	make_dir(at("dir"), 0, 0755);
 	for (size_t i = 0; i < ELEMENTS(files); i++)
 		make_file(at("dir/%s", files[i]), A, 0644, "");
+	make_dir(at("other"), 0, 0755);
+	make_file(at("other/leased"), A, 0644, "");
 	assert_return_code(setenv("FDBROKER_SOCKET", broker.socket, 1), errno);
 	peer = peer_begin(A);
 	return 0;
@@ -126,6 +129,23 @@ test_worker_does_not_wait(void **state)
 	assert_int_equal(peer_open(&peer, O_RDONLY, 0, path, NULL), 0);
 }
 
+/* Of a file that is refused nobody is asked for a lease: an open would say EAGAIN. */
+static void
+test_refused_file_is_not_opened(void **state)
+{
+	static char path[128];
+	struct holder holder;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s", at("other/leased"));
+	holder_begin(&holder, path);
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, path, NULL), EACCES);
+	assert_int_equal(open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(tell(holder.wires[0]), 0);
+	holder_end(&holder);
+}
+
 static void
 test_given_up(void **state)
 {
@@ -198,6 +218,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_worker_does_not_wait),
+		cmocka_unit_test(test_refused_file_is_not_opened),
 		cmocka_unit_test(test_given_up),
 		cmocka_unit_test(test_never_given_up),
 		cmocka_unit_test(test_end),

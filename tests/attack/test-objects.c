@@ -27,6 +27,8 @@ static const char rules[] = "allow user:61001 read,write,list @/reg/**\n"
 			    "allow user:61001 read,write /dev/pts/*\n"
 			    "allow user:61002 read,write /dev/pts/* type=chr\n"
 			    "allow user:61002 read,write @/any/** type=reg,chr\n"
+			    "allow user:61001 read,write,list @/own/** type=fifo owner=peer\n"
+			    "allow user:61001 read,write,list @/wide/** type=fifo\n"
 			    "allow user:61001 read @/two/** type=fifo\n"
 			    "allow user:61001 write @/two/**\n";
 static const char *const types[] = {"reg", "fifo", "chr", "blk", "any"};
@@ -65,6 +67,10 @@ setup(void **state)
 		make_objects(types[i]);
 	make_dir(at("two"), 0, 0755);
 	assert_return_code(mkfifo(at("two/fifo"), 0600), errno);
+	make_dir(at("own"), 0, 0755);
+	assert_return_code(mkfifo(at("own/fifo"), 0600), errno);
+	make_dir(at("wide"), 0, 0777);
+	assert_return_code(mkfifo(at("wide/fifo"), 0600), errno);
 	peer = peer_begin(A);
 	return 0;
 }
@@ -177,24 +183,31 @@ waiting_end(struct waiting *w)
 	close(w->done);
 }
 
+/* Refused for its type, its owner, the directory that it is in. */
 static void
 test_fifo_is_not_opened(void **state)
 {
 	static const int ends[][2] = {{O_WRONLY, O_RDONLY}, {O_RDONLY, O_WRONLY}};
+	static const struct {
+		const char *fifo;
+		int of_stat;
+	} cases[] = {{"reg/fifo", 0}, {"own/fifo", EACCES}, {"wide/fifo", EACCES}};
 
 	(void)state;
-	for (size_t i = 0; i < ELEMENTS(ends); i++) {
-		const char *path = at("reg/fifo");
-		struct waiting w = wait_in_open(path, ends[i][0]);
+	for (size_t i = 0; i < ELEMENTS(cases) * ELEMENTS(ends); i++) {
+		const int *end = ends[i % ELEMENTS(ends)],
+			  of_stat = cases[i / ELEMENTS(ends)].of_stat;
+		const char *path = at("%s", cases[i / ELEMENTS(ends)].fifo);
+		struct waiting w = wait_in_open(path, end[0]);
 		int fd;
 
-		assert_int_equal(peer_open(&peer, (unsigned)ends[i][1], 0, path, NULL), EACCES);
+		assert_int_equal(peer_open(&peer, (unsigned)end[1], 0, path, NULL), EACCES);
 		assert_int_equal(peer_open(&peer, O_RDWR, 0, path, NULL), EACCES);
-		assert_int_equal(peer_stat(&peer, 0, path, NULL), 0);
+		assert_int_equal(peer_stat(&peer, 0, path, NULL), of_stat);
 		assert_int_equal(peer_list(&peer, path, NULL), ENOTDIR);
 		assert_true(waits(&w, 100));
 		/* The counter-check: an open and a look afterwards is noticed. */
-		fd = open(path, ends[i][1] | O_NONBLOCK | O_CLOEXEC);
+		fd = open(path, end[1] | O_NONBLOCK | O_CLOEXEC);
 		assert_return_code(fd, errno);
 		assert_false(waits(&w, WAIT_SECONDS * 1000));
 		close(fd);
