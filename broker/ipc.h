@@ -27,7 +27,8 @@
  *
  * image    the policy, sealed against writing, mapped read-only.
  *
- * page     one page in a memfd that only the broker's own mapping can write (F_SEAL_FUTURE_WRITE).
+ * page     one page in a memfd that only the broker's own mapping can write (F_SEAL_FUTURE_WRITE). A
+ *          hostile worker can tell its clients the key that is in it.
  */
 #pragma once
 
@@ -60,6 +61,11 @@ struct ipc_page {
 	 * The policy generation in force: a worker that was made for another one answers nothing.
 	 */
 	_Atomic uint64_t generation;
+	/*
+	 * Random, the same for the broker's life: hides from clients what places in directories say of
+	 * names. A cursor means the same to the worker that takes over.
+	 */
+	uint64_t cursor_key[2];
 };
 
 enum ipc_kind {

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -122,7 +123,8 @@ make_page(struct broker *b)
 		return -errno;
 	b->page = mmap(NULL, sizeof(struct ipc_page), PROT_READ | PROT_WRITE, MAP_SHARED,
 		       b->page_fd, 0);
-	if (b->page == MAP_FAILED)
+	if (b->page == MAP_FAILED ||
+	    getrandom(b->page->cursor_key, sizeof(b->page->cursor_key), 0) < 0)
 		return -errno;
 	return fcntl(b->page_fd, F_ADD_SEALS, seals) < 0 ? -errno : 0;
 }

@@ -28,6 +28,7 @@
 enum {
 	LAST_READS = 16,         /* of the pipe of one that has ended: as much as a pipe holds */
 	CONNECTIONS_MAX = 65536, /* remembered; of an older one only the worker's identity is */
+	ERRNO_MAX = 4095,        /* the kernel's MAX_ERRNO */
 	LINE_MAX_BYTES = 8 * IPC_RECORD_MAX + 512, /* a directory is there twice, all escaped */
 };
 
@@ -179,12 +180,15 @@ static void
 write_line(const struct source *source, const struct ipc_record *record, const char *rule)
 {
 	const char *because = rule + record->rule_length, *path = because + record->because_length;
-	const char *error = record->error ? strerrorname_np((int)record->error) : "0";
+	const char *error = record->error ? strerrorname_np((int)record->error) : NULL;
+	char number[12];
 	uint64_t generation;
 	struct ucred peer = peer_of(source, record->connection, &generation);
 	static struct line line;
 	char verbs[40];
 
+	/* File systems have some of their own: ENOTSUPP is 524, and a FUSE server says what it likes. */
+	snprintf(number, sizeof(number), "%u", record->error);
 	if (record->lost > 0)
 		say("fdbroker: lost records=%u worker=%u\n", record->lost, source->worker);
 	line.used = 0;
@@ -192,7 +196,7 @@ write_line(const struct source *source, const struct ipc_record *record, const c
 	    "fdbroker: %s uid=%u gid=%u pid=%d verbs=%s flags=0%o error=%s worker=%u "
 	    "generation=%llu",
 	    outcomes[record->outcome], peer.uid, peer.gid, peer.pid,
-	    verbs_text(record->verbs, verbs), record->flags, error, source->worker,
+	    verbs_text(record->verbs, verbs), record->flags, error ?: number, source->worker,
 	    (unsigned long long)generation);
 	if (record->rule_length > 0)
 		put_quoted(&line, "rule", rule, record->rule_length);
@@ -227,9 +231,10 @@ read_record(const struct source *source, const char *bytes, size_t size, size_t 
 				     record.path_length + record.asked_length)
 		return false;
 	if (record.outcome > IPC_GRANTED || record.condition >= IPC_CONDITIONS_N ||
-	    record.directory_length > record.path_length ||
-	    (record.error != 0 && !strerrorname_np((int)record.error)))
+	    record.error > ERRNO_MAX)
 		return false;
+	if (record.directory_length > record.path_length)
+		record.directory_length = record.path_length;
 	write_line(source, &record, bytes + sizeof(record));
 	*ret_used = record.length;
 	return true;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "broker/ipc.h"
+#include "broker/worker/siphash.h"
 
 static uint64_t key[2];
 static uint32_t lost;
@@ -23,53 +24,14 @@ audit_start(void)
 	return 0;
 }
 
-static uint64_t
-rotate(uint64_t x, int bits)
-{
-	return x << bits | x >> (64 - bits);
-}
-
-static void
-sip_round(uint64_t v[4])
-{
-	v[0] += v[1];
-	v[1] = rotate(v[1], 13) ^ v[0];
-	v[0] = rotate(v[0], 32);
-	v[2] += v[3];
-	v[3] = rotate(v[3], 16) ^ v[2];
-	v[0] += v[3];
-	v[3] = rotate(v[3], 21) ^ v[0];
-	v[2] += v[1];
-	v[1] = rotate(v[1], 17) ^ v[2];
-	v[2] = rotate(v[2], 32);
-}
-
-/* SipHash-1-3 of the path and what was granted. Never 0. */
+/* Of the path and what was granted. Never 0. */
 static uint64_t
 hash(const struct audit_event *event)
 {
-	uint64_t v[4] = {key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d,
-			 key[0] ^ 0x6c7967656e657261, key[1] ^ 0x7465646279746573};
-	uint64_t word = ((uint64_t)event->error << 8 | event->verbs) << 32 | event->rule;
+	uint64_t h = siphash(key, ((uint64_t)event->error << 8 | event->verbs) << 32 | event->rule,
+			     event->path, event->path_length);
 
-	for (size_t i = 0;; i += 8) {
-		v[3] ^= word;
-		sip_round(v);
-		v[0] ^= word;
-		if (i > event->path_length)
-			break;
-		/* The last word carries the length, so that no two paths make the same words. */
-		word = event->path_length - i >= 8 ? 0 : (uint64_t)event->path_length << 56;
-		memcpy(&word, event->path + i,
-		       event->path_length - i >= 8 ? 8 : event->path_length - i);
-		if (event->path_length - i < 8)
-			word |= (uint64_t)event->path_length << 56;
-	}
-	v[2] ^= 0xff;
-	for (int i = 0; i < 3; i++)
-		sip_round(v);
-	word = v[0] ^ v[1] ^ v[2] ^ v[3];
-	return word ? word : 1;
+	return h ? h : 1;
 }
 
 bool
@@ -109,7 +71,6 @@ audit_write(const struct policy_image *image, const struct audit_event *event)
 		.verbs = event->verbs,
 		.lost = lost,
 		.condition = (uint16_t)event->condition,
-		.directory_length = (uint16_t)event->object.length,
 		.mode = event->object.mode,
 		.owner = event->object.owner,
 	};
@@ -129,6 +90,11 @@ audit_write(const struct policy_image *image, const struct audit_event *event)
 						    strnlen(rule.because, IPC_BECAUSE_MAX));
 	}
 	record.path_length = add(message, &length, event->path, event->path_length);
+	/* The directory may be one that an earlier rule was about, of another path. */
+	if (event->condition != IPC_CONDITION_NONE)
+		record.directory_length =
+			(uint16_t)(event->object.length < record.path_length ? event->object.length
+									     : record.path_length);
 	record.asked_length = add(message, &length, event->asked, event->asked_length);
 	record.path_cut = record.path_length != event->path_length ||
 			  record.asked_length != event->asked_length;

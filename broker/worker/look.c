@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "broker/worker/access.h"
+#include "broker/worker/siphash.h"
 
 enum {
 	NAMES_MAX = 512,      /* that are looked at for one page, each of them a few decisions */
@@ -90,13 +91,14 @@ add_entry(struct access *a, const struct dirent64 *entry)
  * what the kernel's NFS server relies on as well.
  */
 static int
-read_page(struct access *a, int fd)
+read_page(struct access *a, int fd, uint64_t from)
 {
 	static char buffer[NAMES_AT_ONCE] __attribute__((aligned(__alignof__(struct dirent64))));
 	const size_t entry_max = sizeof(struct wire_entry) + WIRE_NAME_MAX;
 	ssize_t n;
 
-	if (a->from != 0 && lseek(fd, (off_t)a->from, SEEK_SET) < 0)
+	a->next = from;
+	if (from != 0 && lseek(fd, (off_t)from, SEEK_SET) < 0)
 		return -errno;
 	for (int names = 0; names < NAMES_MAX;) {
 		n = getdents64(fd, buffer, sizeof(buffer));
@@ -117,9 +119,16 @@ read_page(struct access *a, int fd)
 	return 0;
 }
 
+/*
+ * A place may be the hash of a name that no rule grants, and ext4 has one seed for the whole file system
+ * (ext4_dx_readdir()): as it is, a client could look for such a name in a directory of its own. So it is
+ * hidden, in each directory in another way.
+ */
 int
 access_list(struct access *a)
 {
+	const uint64_t *key = a->server->setup->page->cursor_key;
+	const uint64_t tweak = siphash(key, UINT64_MAX, a->path, a->path_length);
 	struct strict_chain chain;
 	struct stat status;
 	int fd = -1, r;
@@ -128,9 +137,10 @@ access_list(struct access *a)
 	if (r != 0)
 		return r;
 	r = fstat(fd, &status) < 0 ? -errno : access_conditions_hold(a, &status, NULL, &chain);
-	a->next = a->from;
 	if (r == 0)
-		r = read_page(a, fd);
+		r = read_page(a, fd, siphash_restore(key, tweak, a->from));
+	if (r == 0)
+		a->next = siphash_hide(key, tweak, a->next);
 	close(fd);
 	return r;
 }

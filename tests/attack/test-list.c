@@ -8,11 +8,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "broker/ipc.h"
+#include "broker/worker/siphash.h"
 #include "tests/attack/asks.h"
 
 enum {
 	MANY = 5000,
-	CURSORS = 400,
+	CURSORS = 800,
+	HIDDEN = 1500,
+	SHOWN = 200,
 };
 
 static const char rules[] =
@@ -24,6 +28,7 @@ static const char rules[] =
 	"deny any read,stat,list @/dir/denied.log\n"
 	"allow user:61001 read,list @/big/** @/names/** @/deep/** @/removed/**\n"
 	"allow any list,read @/public/**\n"
+	"allow user:61001 list @/places @/twin\n"
 	"allow user:61001 read @/literal/b/*.log @/public/.private\n"
 	"deny user:61001 list @/deep/closed\n";
 static struct peer peer;
@@ -31,9 +36,10 @@ static struct peer peer;
 static int
 setup(void **state)
 {
-	static const char *const directories[] = {
-		"dir",  "dir/sub", "literal", "literal/b", "big",         "names",   "public",
-		"deep", "deep/a",  "removed", "removed/d", "deep/closed", "dir/dark"};
+	static const char *const directories[] = {"dir",      "dir/sub", "literal",   "literal/b",
+						  "big",      "names",   "public",    "deep",
+						  "deep/a",   "removed", "removed/d", "deep/closed",
+						  "dir/dark", "places",  "twin"};
 	static const char *const files[] = {"dir/a.log",       "dir/b.txt",       "dir/.dot.log",
 					    "dir/denied.log",  "dir/not.txt",     "dir/written",
 					    "dir/other",       "literal/b/1.log", "public/file",
@@ -210,6 +216,42 @@ test_pages(void **state)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
+/* The broker's page, as root finds it. */
+static void
+read_key(const struct harness *h, uint64_t ret_key[2])
+{
+	char path[64], target[64];
+	int fd = -1;
+
+	for (int i = 0; fd < 0; i++) {
+		ssize_t n;
+
+		assert_true(i < 1024);
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", h->pid, i);
+		n = readlink(path, target, sizeof(target) - 1);
+		target[n > 0 ? n : 0] = '\0';
+		if (strstr(target, "fdbroker-generation"))
+			fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	assert_int_equal(
+		pread(fd, ret_key, 2 * sizeof(ret_key[0]), offsetof(struct ipc_page, cursor_key)),
+		2 * sizeof(ret_key[0]));
+	close(fd);
+}
+
+/* How the broker says to clients that a directory goes on there. */
+static uint64_t
+hide(const uint64_t key[2], const char *path, uint64_t place)
+{
+	return siphash_hide(key, siphash(key, UINT64_MAX, path, strlen(path)), place);
+}
+
+static uint64_t
+restore(const uint64_t key[2], const char *path, uint64_t cursor)
+{
+	return siphash_restore(key, siphash(key, UINT64_MAX, path, strlen(path)), cursor);
+}
+
 /* A page from anywhere: its errno value. ret_names: how many, all of which may be known. */
 static int
 ask_from(const char *path, uint64_t from, const char *only, unsigned *ret_names)
@@ -247,13 +289,20 @@ test_cursors_of_ones_own_making(void **state)
 					   UINT64_MAX,
 					   UINT64_MAX - 1};
 	unsigned n, most = 0;
+	uint64_t key[2];
 
 	(void)state;
+	read_key(&broker, key);
 	for (size_t i = 0; i < CURSORS; i++) {
-		uint64_t from = i < ELEMENTS(special) ? special[i]
-						      : i * UINT64_C(0x9e3779b97f4a7c15) >> i % 60;
-		int error = ask_from(at("dir"), from, "/a.log/b.txt/sub/", &n);
+		uint64_t from = i / 2 < ELEMENTS(special)
+					? special[i / 2]
+					: i / 2 * UINT64_C(0x9e3779b97f4a7c15) >> i / 2 % 60;
+		int error;
 
+		/* As it is, and so that it becomes this place. */
+		if (i % 2 == 0)
+			from = hide(key, at("dir"), from);
+		error = ask_from(at("dir"), from, "/a.log/b.txt/sub/", &n);
 		if (error != 0 && error != EINVAL && error != EOVERFLOW && error != EIO)
 			fail_msg("from %llu: %d", (unsigned long long)from, error);
 		if (n > most)
@@ -265,6 +314,123 @@ test_cursors_of_ones_own_making(void **state)
 	}
 	/* The counter-check: some of them did lead to names. */
 	assert_true(most > 0);
+}
+
+/* --- what a cursor says ---------------------------------------------------------------------- */
+
+/* The name at whose end readdir(3) shows this place; NULL: none. */
+static const char *
+name_at(const char *directory, uint64_t place)
+{
+	static char name[256];
+	const struct dirent *entry;
+	DIR *d = opendir(directory);
+	bool found = false;
+
+	assert_non_null(d);
+	while (!found && (entry = readdir(d))) {
+		found = (uint64_t)entry->d_off == place;
+		snprintf(name, sizeof(name), "%s", entry->d_name);
+	}
+	closedir(d);
+	return found ? name : NULL;
+}
+
+/* Where the first page of this directory ends, as this broker says it. */
+static uint64_t
+first_cursor(const struct harness *h, const char *path)
+{
+	const struct wire_file file = {.path = path, .path_length = (uint32_t)strlen(path)};
+	static struct told told;
+
+	for (int i = 0;; i++) {
+		struct peer who = {connect_as(h, &(struct ids){.uid = A, .gid = A}),
+				   {getpid(), A, A}};
+
+		peer_send(&who, WIRE_LIST, &file);
+		peer_receive(&who, &told);
+		peer_end(&who);
+		if (told.status == 0)
+			break;
+		assert_true(i < WAIT_SECONDS * 100);
+		sleep_ms(10);
+	}
+	assert_int_equal(told.error, 0);
+	assert_true(told.next != 0);
+	assert_int_equal(told.length, 0);
+	return told.next;
+}
+
+static void
+test_cursors_say_nothing(void **state)
+{
+	static char others_rules[256];
+	char path[128], twin[128];
+	struct harness other;
+	uint64_t key[2], others_key[2], next, twins, others, place;
+	const char *name;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s", at("places"));
+	snprintf(twin, sizeof(twin), "%s", at("twin"));
+	for (unsigned i = 0; i < HIDDEN; i++) {
+		make_file(at("places/dark-%u", i), 0, 0600, "");
+		make_file(at("twin/dark-%u", i), 0, 0600, "");
+	}
+	next = first_cursor(&broker, path);
+	assert_null(name_at(path, next));
+	/* The counter-check: with the key it is the place of a name that no rule grants, */
+	read_key(&broker, key);
+	place = restore(key, path, next);
+	name = name_at(path, place);
+	assert_non_null(name);
+	assert_int_equal(strncmp(name, "dark-", 5), 0);
+	/* and the same in a directory with the same names, where the client could look for it. */
+	twins = first_cursor(&broker, twin);
+	assert_int_equal(restore(key, twin, twins), place);
+	assert_true(twins != next);
+	assert_int_equal(first_cursor(&broker, path), next);
+
+	snprintf(others_rules, sizeof(others_rules), "allow user:61001 list %s\n", path);
+	harness_start_how(&other, &(struct harness_how){.rules = others_rules});
+	others = first_cursor(&other, path);
+	read_key(&other, others_key);
+	assert_int_equal(harness_stop(&other), 0);
+	assert_int_equal(restore(others_key, path, others), place);
+	assert_true(others != next);
+	assert_null(name_at(path, others));
+}
+
+/* A worker that takes over goes on where the one before was. */
+static void
+test_from_worker_to_worker(void **state)
+{
+	char path[128];
+	struct wire_file file = {.path = path};
+	unsigned pages = 0, names = 0;
+	static struct told told;
+
+	(void)state;
+	for (unsigned i = 0; i < SHOWN; i++)
+		make_file(at("big/shown-%u", i), 0, 0600, "");
+	file.path_length = (uint32_t)snprintf(path, sizeof(path), "%s", at("big"));
+	do {
+		const char *text = told.text, *name;
+		pid_t before = worker_of(&broker, A);
+		unsigned char type;
+		size_t n;
+
+		if (pages++ < 3) {
+			harness_reload(&broker);
+			assert_true(before != worker_of(&broker, A));
+		}
+		assert_int_equal(peer_ask(&peer, WIRE_LIST, &file, &told), 0);
+		while (wire_next_entry(&text, &told.length, &type, &name, &n))
+			names += n > 6 && memcmp(name, "shown-", 6) == 0;
+		file.from = told.next;
+	} while (file.from != 0);
+	assert_true(pages > 3);
+	assert_int_equal(names, SHOWN);
 }
 
 static void
@@ -362,6 +528,8 @@ main(void)
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_cursors_of_ones_own_making),
 		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_from_worker_to_worker),
+		cmocka_unit_test(test_cursors_say_nothing),
 		cmocka_unit_test(test_removed_meanwhile),
 		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_end),

@@ -215,6 +215,58 @@ test_lost(void **state)
 	assert_lives(*state);
 }
 
+/* An errno value that no C library has a name for: the kernel's ENOTSUPP, a FUSE server's -200. */
+static void
+test_errors_without_a_name(void **state)
+{
+	static const uint32_t errors[] = {524, 200, 4095};
+	char line[32768], wanted[32];
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		assert_null(strerrorname_np((int)errors[i]));
+		write_record(*state, "", "/srv/file", errors[i]);
+		read_line(*state, line);
+		snprintf(wanted, sizeof(wanted), " error=%u ", errors[i]);
+		assert_non_null(strstr(line, wanted));
+		assert_non_null(strstr(line, "failed uid=61002"));
+	}
+	assert_lives(*state);
+}
+
+/* No more of a directory is shown than there is of the path, and of none nothing without a condition. */
+static void
+test_long_directory(void **state)
+{
+	static const struct {
+		uint16_t condition, length;
+		const char *wanted;
+	} cases[] = {
+		{IPC_CONDITION_STRICT, 4, " condition=strictmodes directory=\"/srv\" mode"},
+		{IPC_CONDITION_STRICT, 9, " condition=strictmodes directory=\"/srv/file\" mode"},
+		{IPC_CONDITION_STRICT, 10, " condition=strictmodes directory=\"/srv/file\" mode"},
+		{IPC_CONDITION_STRICT, 0xffff,
+		 " condition=strictmodes directory=\"/srv/file\" mode"},
+		{IPC_CONDITION_NONE, 0xffff, " path=\"/srv/file\""},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char bytes[IPC_RECORD_MAX], line[32768];
+		size_t n = make_record(bytes, "", "/srv/file", 9, EACCES);
+		struct ipc_record record;
+
+		memcpy(&record, bytes, sizeof(record));
+		record.condition = cases[i].condition;
+		record.directory_length = cases[i].length;
+		memcpy(bytes, &record, sizeof(record));
+		assert_int_equal(write(((struct log *)*state)->pipe, bytes, n), n);
+		read_line(*state, line);
+		assert_non_null(strstr(line, cases[i].wanted));
+		if (cases[i].condition == IPC_CONDITION_NONE)
+			assert_null(strstr(line, "directory="));
+	}
+	assert_lives(*state);
+}
+
 /* The longest path, all of it escaped. */
 static void
 test_longest(void **state)
@@ -282,6 +334,7 @@ test_lies(void **state)
 		{offsetof(struct ipc_record, path_length), 8},
 		{offsetof(struct ipc_record, path_length), 10},
 		{offsetof(struct ipc_record, error), 0xfff0},
+		{offsetof(struct ipc_record, error), 4096},
 		{offsetof(struct ipc_record, outcome), 3},
 	};
 
@@ -330,6 +383,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_names, start, stop),
 		cmocka_unit_test_setup_teardown(test_foreign_connection, start, stop),
 		cmocka_unit_test_setup_teardown(test_lost, start, stop),
+		cmocka_unit_test_setup_teardown(test_errors_without_a_name, start, stop),
+		cmocka_unit_test_setup_teardown(test_long_directory, start, stop),
 		cmocka_unit_test_setup_teardown(test_longest, start, stop),
 		cmocka_unit_test_setup_teardown(test_too_long, start, stop),
 		cmocka_unit_test_setup_teardown(test_half, start, stop),
