@@ -96,7 +96,9 @@ chmod 777 "$T/data/open"
 chmod 1777 "$T/data/sticky" "$T/data/sticky/wide"
 chown $A "$T/data/sticky/own"
 chmod 4755 "$T/data/set-id"
-setcap cap_net_raw=p "$T/data/caps"
+# A struct vfs_cap_data with CAP_NET_RAW, capabilities(7).
+/usr/bin/python3 -I -c 'import os, struct, sys
+os.setxattr(sys.argv[1], "security.capability", struct.pack("<5I", 0x02000000, 1 << 13, 0, 0, 0))' "$T/data/caps"
 as_logged "a directory of somebody else" read "$T/data/theirs/file"
 as_logged "one that others write" read "$T/data/open/file"
 as_logged "a sticky one" read "$T/data/sticky/file"
