@@ -91,10 +91,10 @@ not_held() {
 	is "$1: 'explain' has nothing against it" '' "$(fdbroker explain --policy "$T/policy" user:$A "$2" "$3" 2>/dev/null | grep '^file')"
 }
 mkdir "$T/data/open" "$T/data/sticky" "$T/data/sticky/inner" "$T/data/sticky/wide"
-touch "$T/data/open/file" "$T/data/sticky/"{file,own,inner/file,wide/file} "$T/data/owned" "$T/data/set-id" "$T/data/caps" "$T/data/plain-write"
+touch "$T/data/open/file" "$T/data/sticky/"{file,own,inner/file,wide/own} "$T/data/owned" "$T/data/set-id" "$T/data/caps" "$T/data/plain-write"
 chmod 777 "$T/data/open"
 chmod 1777 "$T/data/sticky" "$T/data/sticky/wide"
-chown $A "$T/data/sticky/own"
+chown $A "$T/data/sticky/"{,wide/}own
 chmod 4755 "$T/data/set-id"
 # A struct vfs_cap_data with CAP_NET_RAW, capabilities(7).
 /usr/bin/python3 -I -c 'import os, struct, sys
@@ -102,7 +102,7 @@ os.setxattr(sys.argv[1], "security.capability", struct.pack("<5I", 0x02000000, 1
 as_logged "a directory of somebody else" read "$T/data/theirs/file"
 as_logged "one that others write" read "$T/data/open/file"
 as_logged "a sticky one" read "$T/data/sticky/file"
-as_logged "a sticky one in a sticky one" read "$T/data/sticky/wide/file"
+as_logged "the peer's own in a sticky one in a sticky one" read "$T/data/sticky/wide/own"
 as_logged "owner=" read "$T/data/owned"
 as_logged "a set-id file" write "$T/data/set-id"
 as_logged "a file with capabilities" write "$T/data/caps"
