@@ -18,10 +18,11 @@ add(struct conditions *c, char *line)
 static const char *const strict_texts[] = {
 	[POLICY_STRICT_YES] =
 		"strictmodes: each directory above it must belong to root or to its owner, and "
-		"nobody else may write it (a sticky one above such a directory is fine)",
+		"nobody else may write it (a sticky one is fine with such a "
+		"directory, or the peer's own file, in it)",
 	[POLICY_STRICT_STICKY] =
-		"strictmodes=sticky: each directory above it must belong to root or to its owner, "
-		"and nobody else may write it unless it is sticky",
+		("strictmodes=sticky: each directory above it must belong to root or to its owner, "
+		 "and nobody else may write it unless it is sticky"),
 	[POLICY_STRICT_NO] = "the directories above it may belong to anybody (strictmodes=no)",
 };
 

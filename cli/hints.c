@@ -104,7 +104,8 @@ explain_denied(const char *path, const char *verbs)
 	_cleanup_free_ char *why =
 		reason ? cli_format("the broker's policy does not allow it: %s", reason)
 		       : cli_format("the broker's policy does not allow it, or it is not what its "
-				    "rule asks for");
+				    "rule asks for (then condition= in the log says which: "
+				    "journalctl -u fdbroker)");
 	_cleanup_free_ char *who = who_am_i(), *who_word = cli_shell_word(who);
 	_cleanup_free_ char *path_word = cli_shell_word(path);
 	_cleanup_free_ char *status = status_command();
@@ -207,7 +208,7 @@ cli_explain_refusal(const char *path, const char *verbs, int error)
 		break;
 	case ELOOP:
 		cli_error("%s: a symbolic link is in the path, and no rule lets the broker follow "
-			  "it; "
+			  "it, or it loops, or has '..' behind a name; "
 			  "name the file that it leads to (realpath shows it)",
 			  path);
 		break;
@@ -237,7 +238,8 @@ cli_explain_open(const char *path, int flags, int error)
 	if (error == ETIMEDOUT)
 		cli_error(
 			"%s: no answer from the broker in %d seconds, or somebody does not give up "
-			"a lease on it; an administrator can ask: %s",
+			"a lease on it (then the log has error=EAGAIN: journalctl -u fdbroker); an "
+			"administrator can ask: %s",
 			path, BROKER_TIMEOUT_DEFAULT / 1000, status);
 	else if (error == EPROTO && (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
 		cli_error("%s: the broker went away meanwhile, or was not understood; the file may "

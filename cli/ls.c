@@ -213,7 +213,12 @@ list(const struct cli_args *args, const char *path)
 		clear(&listing);
 		return CLI_NO;
 	}
-	if (listing.n > 0)
+	/* Which of the two, it does not tell. */
+	if (listing.n == 0)
+		cli_error("%s: empty, or no name in it is granted to you: those are shown that a "
+			  "rule grants list, stat or read",
+			  path);
+	else
 		qsort(listing.entries, listing.n, sizeof(*listing.entries), compare);
 	if (args->value[CLI_LONG])
 		status = describe_all(&listing);

@@ -7,12 +7,15 @@
 #include <sys/stat.h>
 
 #include "attributes.h"
+#include "held.h"
 #include "json.h"
 #include "text.h"
 
 enum {
 	LINKS_MAX = 40, /* as in the kernel */
 };
+
+static const unsigned opens = POLICY_READ | POLICY_WRITE | POLICY_CREATE;
 
 /* The bit of enum policy_type; 0: of what is never given out. */
 static unsigned
@@ -45,18 +48,48 @@ any_allows(const struct ask *ask, const uint32_t *allows, size_t n, unsigned typ
 	return n == 0 && type == POLICY_TYPE_REG;
 }
 
+/* The condition that the first of these rules has and the object does not meet; NULL: one rule will do. */
+static char *
+unmet_by_all(const struct ask *ask, unsigned verbs, const uint32_t *allows, size_t n,
+	     const struct stat *status)
+{
+	unsigned type = verbs & opens ? type_of(status->st_mode) : 0;
+	char *first = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct policy_options *options =
+			policy_rule_options(ask->rules.image, allows[i]);
+		_cleanup_free_ char *unmet = NULL;
+
+		if (type != 0 && !(options->types & type))
+			continue;
+		unmet = held_unmet(ask, verbs, options, status);
+		if (!unmet) {
+			free(first);
+			return NULL;
+		}
+		if (!first) {
+			first = unmet;
+			unmet = NULL;
+		}
+	}
+	return first;
+}
+
 /* What the path ends at. */
 static void
-look_at_end(const struct ask *ask, unsigned verbs, const uint32_t *allows, size_t n, mode_t mode,
-	    struct object *object)
+look_at_end(const struct ask *ask, unsigned verbs, const uint32_t *allows, size_t n,
+	    const struct stat *status, struct object *object)
 {
-	unsigned type = type_of(mode);
+	unsigned type = type_of(status->st_mode);
 
-	if (!(verbs & (POLICY_READ | POLICY_WRITE | POLICY_CREATE)) ||
-	    (type != 0 && any_allows(ask, allows, n, type)))
-		return;
+	if (!(verbs & opens) || (type != 0 && any_allows(ask, allows, n, type))) {
+		object->condition = unmet_by_all(ask, verbs, allows, n, status);
+		if (!object->condition)
+			return;
+	}
 	object->path = cli_format("%s", ask->path);
-	object->kind = attributes_kind(mode);
+	object->kind = attributes_kind(status->st_mode);
 	object->refused = true;
 }
 
@@ -114,7 +147,7 @@ object_look(const struct ask *ask, unsigned verbs, const uint32_t *allows, size_
 			break;
 		}
 		if (!ask->path[at])
-			look_at_end(ask, verbs, allows, n, status.st_mode, &object);
+			look_at_end(ask, verbs, allows, n, &status, &object);
 		part[at] = ask->path[at];
 	} while (ask->path[at]);
 	*ret_object = object;
@@ -125,6 +158,7 @@ object_clear(struct object *object)
 {
 	free(object->path);
 	free(object->real);
+	free(object->condition);
 	*object = (struct object){0};
 }
 
@@ -135,6 +169,9 @@ object_text(const struct object *object)
 		return NULL;
 	if (strcmp(object->kind, "missing") == 0)
 		return cli_format("%s does not exist", object->path);
+	if (object->condition)
+		return cli_format("%s: the broker will not give it, as its log would say: %s",
+				  object->path, object->condition);
 	if (strcmp(object->kind, "directory") == 0)
 		return cli_format("%s is a directory: directories are listed, not opened",
 				  object->path);
@@ -154,6 +191,7 @@ object_json(const struct object *object)
 	cli_json_put(value, "path", cli_json_text(object->path));
 	cli_json_put(value, "kind", cli_json_text(object->kind));
 	cli_json_put(value, "real", cli_json_text(object->real));
+	cli_json_put(value, "condition", cli_json_text(object->condition));
 	cli_json_put(value, "refused", cli_json_bool(object->refused));
 	return value;
 }

@@ -8,6 +8,7 @@ struct object {
 	char *path;       /* of what is noted; NULL: nothing is to be said */
 	const char *kind; /* "symbolic link" */
 	char *real;       /* of a link: the path to ask for, or NULL */
+	char *condition;  /* that no rule's is met, in the words of the log, or NULL */
 	bool refused;     /* the broker will not give it, whichever of the rules is tried */
 };
 

@@ -60,19 +60,21 @@ extern "C" {
  *
  *   EACCES     the policy does not allow it, whether the file exists or not; or the file is not
  *              what may be given out: a condition of the rule does not hold, or it is a set-id file
- *              and not only to be read. broker_error_reason() may say more, and the broker's log does
+ *              and not only to be read; or one was created and the file system gave it to somebody else.
+ *              broker_error_reason() may say more, and the broker's log does
  *   EINVAL     path is not canonical, or a flag is not for the broker (O_PATH, O_TMPFILE, ...)
  *   ENOTCONN   no broker to be reached, or what answers there is not to be trusted
  *   EPROTO     the answer was not understood, or the request was not; with O_CREAT | O_EXCL also: the
  *              broker went away, and the file may have been created
  *   ETIMEDOUT  no answer in BROKER_TIMEOUT_DEFAULT milliseconds: the file system does not answer, or
- *              the file's owner does not give up its lease (fcntl(2), F_SETLEASE)
- *   EBUSY      a limit of the broker is reached; later may work
+ *              somebody does not give up a lease on the file (fcntl(2), F_SETLEASE)
+ *   EBUSY      a limit of the broker is reached; later may work. With O_CREAT | O_EXCL nothing was created
  *   EMFILE     this process has no room for the descriptor
  *   ENFILE, ENOMEM  as for open(2)
  *
- * and what the open itself said: ENOENT, EEXIST, EISDIR, ELOOP, EROFS, ENXIO, ETXTBSY, ... EAGAIN
- * comes only with O_NONBLOCK: somebody holds a lease on the file.
+ * and what the open itself said: ENOENT, EEXIST, EISDIR, ENOTDIR, ELOOP, EXDEV, EROFS, ENXIO, ETXTBSY, ...
+ * EAGAIN comes only with O_NONBLOCK: somebody holds a lease on the file, or others exchange what is on the
+ * path all the time.
  * A null path is not an error that is reported: it is undefined, as the attribute says.
  */
 BROKER_PUBLIC_ int broker_open(const char *path, int flags, ...) BROKER_NONNULL_ BROKER_CHECK_;
@@ -110,7 +112,7 @@ BROKER_PUBLIC_ int broker_list(const char *path, broker_list_fn *fn,
 /*
  * Why the policy refused this thread's last call, in the words of whoever wrote it (because="..."): 1 to
  * 1020 bytes of printable ASCII, valid until the next call. NULL: the rule says nothing, or it was no
- * refusal by a rule.
+ * refusal by a rule, or no rule at all allows the caller anything.
  */
 BROKER_PUBLIC_ const char *broker_error_reason(void);
 

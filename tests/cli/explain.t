@@ -41,7 +41,7 @@ explains() {
 rule() { printf '%s:%d  %s' "$f" "$1" "$(sed -n "$1p" "$f")"; }
 missing() { echo "file   $1 does not exist"; }
 write() { printf 'write  a policy file needs this rule, or a wider one:\n       %s' "$1"; }
-named='       strictmodes: each directory above it must belong to root or to its owner, and nobody else may write it (a sticky one above such a directory is fine)
+named='       strictmodes: each directory above it must belong to root or to its owner, and nobody else may write it (a sticky one is fine with such a directory, or the peer'\''s own file, in it)
        no symbolic link may be in the path'
 regular="       it must be a regular file
 $named"

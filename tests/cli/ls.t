@@ -73,7 +73,12 @@ is "nothing on standard error" '' "$err"
 exits "ls of a directory of many pages" 0 ls "$T/many"
 is "as ls(1) has it" "$(ls "$T/many" | md5sum)" "$(md5sum <<<"$out")"
 exits "ls of an empty directory" 0 ls "$T/names/dir"
-is "nothing" '' "$out$err"
+is "nothing" '' "$out"
+is "but a line that says why that may be" "fdbroker: $T/names/dir: empty, or no name in it is granted to you: those are shown that a rule grants list, stat or read" "$err"
+touch "$T/names/dir/not-granted"
+before=$err
+exits "ls of one with nothing that is granted" 0 ls "$T/names/dir"
+is "the same, so that it tells nothing" "$before" "$out$err"
 exits "ls of names alone" 0 ls "$T/names"
 is "they are there" $'dir\nseen' "$out"
 

@@ -58,7 +58,7 @@ decides() {
 	ok "$name: the first line" is "${out%%$'\n'*}" "$text"
 }
 regular='       it must be a regular file'
-strict='       strictmodes: each directory above it must belong to root or to its owner, and nobody else may write it (a sticky one above such a directory is fine)'
+strict='       strictmodes: each directory above it must belong to root or to its owner, and nobody else may write it (a sticky one is fine with such a directory, or the peer'\''s own file, in it)'
 no_links='       no symbolic link may be in the path'
 allow_data="allow  $p/10-a.policy:2  allow user:4242 read /data/**"
 decides 'an allow' 0 "$allow_data" user:4242 read /data/a/b

@@ -14,7 +14,7 @@ touch "$T/list/b" "$T/list/hidden-from-all" "$T"/list/$'a\nb'
 
 policy 10-test.policy <<EOF2
 policy 1
-allow user:$A read         $T/logs/auth.log
+allow user:$A read         $T/logs/*.log
 allow user:$A write,create $T/site/*.log mode=0640
 allow user:$A write,create $T/locks/*
 allow user:$A list         $T/list
@@ -34,7 +34,7 @@ shown() {
 }
 # with_main NAME FILE BODY: the functions of FILE and a main() with that body.
 with_main() {
-	printf '#include <fcntl.h>\n#include <stdio.h>\n#include <string.h>\n#include <errno.h>\n#include <unistd.h>\n' >"$T/$1.c"
+	printf '#define _GNU_SOURCE\n#include <fcntl.h>\n#include <stdio.h>\n#include <string.h>\n#include <errno.h>\n#include <unistd.h>\n' >"$T/$1.c"
 	cat "$2" - >>"$T/$1.c" <<<"int main(int argc, char **argv) { (void)argc; (void)argv; $3 }"
 }
 program() { "$cc" "${flags[@]}" -o "$T/$1" -x c "$T/$1.c" -x none "$BUILD/libfdbroker.a" -pthread; }
@@ -45,11 +45,14 @@ for page in broker_open.3 broker_stat.3 broker_list.3 broker_error_reason.3; do
 		grep -q '#include' "$T/$page-$i" || continue
 		cp "$T/$page-$i" "$T/example.c"
 		ok "$page: example $i compiles" "$cc" "${flags[@]}" -c -o /dev/null "$T/example.c"
+		# Those of broker_open(3) are POSIX programs.
+		[ "$page" = broker_open.3 ] && posix=-D_POSIX_C_SOURCE=200809L || posix=
+		ok "$page: with -std=c17, too" "$cc" "${flags[@]}" -std=c17 ${posix:+"$posix"} -c -o /dev/null "$T/example.c"
 		grep -q '^main(' "$T/$page-$i" && cp "$T/$page-$i" "$T/${page%.3}.c"
 	done
 done
 is "broker_open(3) shows as many as it should" 5 "$(grep -l '#include' "$T"/broker_open.3-* | wc -l)"
-is "the others have one each" "1 1 1" "$(for p in stat list error_reason; do grep -l '#include' "$T"/broker_$p.3-* | wc -l; done | xargs)"
+is "and the others" "2 1 1" "$(for p in stat list error_reason; do grep -l '#include' "$T"/broker_$p.3-* | wc -l; done | xargs)"
 
 ok "broker_open(3): the first is a program" program broker_open
 is "which reads" "one line" "$(as $A "$T/broker_open" 2>&1)"
@@ -82,6 +85,13 @@ is "the lock is the caller's" "600 $A $A" "$(stat -c '%a %u %g' "$T/locks/a")"
 
 ok "broker_stat(3): a program" program broker_stat
 is "which says how long the file is" "9 bytes" "$(as $A "$T/broker_stat" 2>&1)"
+with_main rotated "$T/broker_stat.3-2" 'int fd = broker_open(argv[1], O_RDONLY);
+	for (int i = 2; fd >= 0 && i < argc; i++) printf("%d\n", is_rotated(argv[i], fd));
+	return fd < 0;'
+ok "the second" program rotated
+echo other >"$T/logs/other.log"
+is "tells the file that it has from another, one that is gone, and one that it may not know" "0 1 0 -1" \
+	"$(as $A "$T/rotated" "$T/logs/auth.log" "$T/logs/auth.log" "$T/logs/other.log" "$T/logs/gone.log" "$T/elsewhere" 2>&1 | xargs)"
 ok "broker_list(3): a program" program broker_list
 is "which shows the files that a rule is for" "a?b b 2 files" "$(as $A "$T/broker_list" "$T/list" 2>&1 | sort -k 2 | xargs)"
 is "of a directory" "$T/list/b: Permission denied" "$(as $A "$T/broker_list" "$T/list/b" 2>&1)"
