@@ -39,7 +39,7 @@ attributes(uint64_t inode)
 {
 	return (struct fuse_attr){
 		.ino = inode,
-		.mode = inode == FUSE_ROOT_ID || inode & DIRECTORY ? S_IFDIR | 0777
+		.mode = inode == FUSE_ROOT_ID || inode & DIRECTORY ? S_IFDIR | 0755
 								   : S_IFREG | 0666,
 		.nlink = 1,
 		.blksize = 4096,
