@@ -17,24 +17,6 @@ enum {
 
 static const unsigned opens = POLICY_READ | POLICY_WRITE | POLICY_CREATE;
 
-/* The bit of enum policy_type; 0: of what is never given out. */
-static unsigned
-type_of(mode_t mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFREG:
-		return POLICY_TYPE_REG;
-	case S_IFIFO:
-		return POLICY_TYPE_FIFO;
-	case S_IFCHR:
-		return POLICY_TYPE_CHR;
-	case S_IFBLK:
-		return POLICY_TYPE_BLK;
-	default:
-		return 0;
-	}
-}
-
 static bool
 any_allows(const struct ask *ask, const uint32_t *allows, size_t n, unsigned type)
 {
@@ -53,7 +35,7 @@ static char *
 unmet_by_all(const struct ask *ask, unsigned verbs, const uint32_t *allows, size_t n,
 	     const struct stat *status)
 {
-	unsigned type = verbs & opens ? type_of(status->st_mode) : 0;
+	unsigned type = verbs & opens ? policy_type_of(status->st_mode) : 0;
 	char *first = NULL;
 
 	for (size_t i = 0; i < n; i++) {
@@ -81,7 +63,7 @@ static void
 look_at_end(const struct ask *ask, unsigned verbs, const uint32_t *allows, size_t n,
 	    const struct stat *status, struct object *object)
 {
-	unsigned type = type_of(status->st_mode);
+	unsigned type = policy_type_of(status->st_mode);
 
 	if (!(verbs & opens) || (type != 0 && any_allows(ask, allows, n, type))) {
 		object->condition = unmet_by_all(ask, verbs, allows, n, status);

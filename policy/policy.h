@@ -257,6 +257,9 @@ enum policy_type {
 	POLICY_TYPES_ALL = (1 << 4) - 1,
 };
 
+/* Of st_mode; 0: an object of a kind that is never opened. */
+unsigned policy_type_of(mode_t mode);
+
 /* Whom an object may belong to. */
 enum policy_owner {
 	POLICY_OWNER_ANY = 0,

@@ -2,10 +2,28 @@
 #include "words.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "util.h"
 
 const char *const policy_verb_names[POLICY_VERBS_N] = {"read", "write", "create", "stat", "list"};
+
+unsigned
+policy_type_of(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+		return POLICY_TYPE_REG;
+	case S_IFIFO:
+		return POLICY_TYPE_FIFO;
+	case S_IFCHR:
+		return POLICY_TYPE_CHR;
+	case S_IFBLK:
+		return POLICY_TYPE_BLK;
+	default:
+		return 0;
+	}
+}
 
 static const struct policy_atom_word atoms[] = {
 	{"user", POLICY_ATOM_USER, .in_deny = true},

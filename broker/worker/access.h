@@ -66,9 +66,6 @@ int access_list(struct access *a); /* look.c */
 
 /* --- conditions.c: of the rule, on the object ------------------------------------------------ */
 
-/* The bit of enum policy_type; 0: an object that is never opened. */
-unsigned access_type(mode_t mode);
-
 /* Those for which the type of an object is no reason to refuse. 0 or as above. */
 int access_type_holds(struct access *a, const struct stat *object);
 

@@ -23,23 +23,6 @@ unmet_object(struct access *a, enum ipc_condition condition, const struct stat *
 	return unmet(a, condition, &what);
 }
 
-unsigned
-access_type(mode_t mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFREG:
-		return POLICY_TYPE_REG;
-	case S_IFIFO:
-		return POLICY_TYPE_FIFO;
-	case S_IFCHR:
-		return POLICY_TYPE_CHR;
-	case S_IFBLK:
-		return POLICY_TYPE_BLK;
-	default:
-		return 0;
-	}
-}
-
 int
 access_type_holds(struct access *a, const struct stat *object)
 {
@@ -47,7 +30,7 @@ access_type_holds(struct access *a, const struct stat *object)
 		return -EISDIR;
 	if (a->asks_directory)
 		return a->flags & O_CREAT ? -EISDIR : -ENOTDIR;
-	return access_type(object->st_mode) & a->options->types
+	return policy_type_of(object->st_mode) & a->options->types
 		       ? 0
 		       : unmet_object(a, IPC_CONDITION_TYPE, object);
 }
