@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/attack/asks.h"
@@ -393,6 +394,110 @@ test_policy_that_changes(void **state)
 	assert_int_equal(access(at("held/file"), F_OK), -1);
 }
 
+/* --- and while the worker is at it ------------------------------------------------------------ */
+
+/* WIRE_ITEMS_MAX files of one request. */
+static void
+send_batch(void)
+{
+	static char message[WIRE_MESSAGE_MAX];
+	struct wire_header header = {.version = WIRE_VERSION,
+				     .operation = WIRE_OPEN,
+				     .id = 1,
+				     .item_size = sizeof(struct wire_item),
+				     .items = WIRE_ITEMS_MAX};
+	size_t used = sizeof(header) + WIRE_ITEMS_MAX * sizeof(struct wire_item);
+
+	for (size_t i = 0; i < WIRE_ITEMS_MAX; i++) {
+		const char *path = at("held/%zu", i);
+		struct wire_item item = {
+			.flags = creating, .mode = 0600, .path_length = (uint32_t)strlen(path)};
+
+		memcpy(message + sizeof(header) + i * sizeof(item), &item, sizeof(item));
+		memcpy(message + used, path, item.path_length);
+		used += item.path_length;
+	}
+	header.length = (uint32_t)used;
+	memcpy(message, &header, sizeof(header));
+	assert_int_equal(raw_send(peer.socket, &(struct raw){.bytes = message,
+							     .size = used,
+							     .credentials = &peer.credentials}),
+			 0);
+}
+
+static unsigned
+count_batch(bool remove_them)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < WIRE_ITEMS_MAX; i++) {
+		n += access(at("held/%u", i), F_OK) == 0;
+		if (remove_them)
+			(void)unlink(at("held/%u", i));
+	}
+	return n;
+}
+
+static void
+await_stop(pid_t pid)
+{
+	char path[32], state = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	for (int i = 0; state != 'T'; i++) {
+		FILE *file = fopen(path, "re");
+
+		assert_true(file && i < WAIT_SECONDS * 1000);
+		assert_int_equal(fscanf(file, "%*d (%*[^)]) %c", &state), 1);
+		fclose(file);
+	}
+}
+
+static void
+test_policy_that_changes_meanwhile(void **state)
+{
+	unsigned long generation;
+	struct reply reply;
+	unsigned made = 0;
+	pid_t worker;
+
+	(void)state;
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, at("held/none"), NULL), ENOENT);
+	worker = worker_of(&broker, A);
+	/* Some of them, and not all. */
+	for (unsigned i = 0;; i++) {
+		const struct timespec moment = {.tv_nsec = i % 200 * 10000};
+
+		assert_true(i < 20000);
+		send_batch();
+		nanosleep(&moment, NULL);
+		assert_return_code(kill(worker, SIGSTOP), errno);
+		await_stop(worker);
+		made = count_batch(false);
+		if (made > 0 && made < WIRE_ITEMS_MAX / 2)
+			break;
+		assert_return_code(kill(worker, SIGCONT), errno);
+		raw_receive(peer.socket, 0, &reply);
+		/* The counter-check: nothing else keeps the rest from being made. */
+		assert_int_equal(reply.n_fds, WIRE_ITEMS_MAX);
+		reply_drop(&reply);
+		assert_int_equal(count_batch(true), WIRE_ITEMS_MAX);
+	}
+	generation = status_number(&broker, "generation");
+	assert_return_code(kill(broker.pid, SIGHUP), errno);
+	for (int i = 0; status_number(&broker, "generation") == generation; i++) {
+		assert_true(i < WAIT_SECONDS * 100);
+		sleep_ms(5);
+	}
+	(void)kill(worker, SIGCONT);
+	raw_receive(peer.socket, 0, &reply);
+	assert_int_equal(reply.n_fds, 0);
+	/* One was perhaps past the last look already. */
+	assert_in_range(count_batch(true), made, made + 1);
+	peer_end(&peer);
+	peer = peer_begin(A);
+}
+
 static void
 test_end(void **state)
 {
@@ -416,6 +521,7 @@ main(void)
 		cmocka_unit_test(test_created_for_reading),
 		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_policy_that_changes),
+		cmocka_unit_test(test_policy_that_changes_meanwhile),
 		cmocka_unit_test(test_end),
 	};
 

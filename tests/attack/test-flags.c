@@ -159,10 +159,14 @@ test_flags_of_a_reader(void **state)
 static void
 test_each_flag_of_a_creator(void **state)
 {
-	int own = count_fds(0), socket = raw_connect(&broker);
+	int own = count_fds(0), socket;
 	char path[128];
 
 	(void)state;
+	/* The mode is 0: what was made is opened once more only by who need not be permitted to. */
+	if (needs_root())
+		return;
+	socket = raw_connect(&broker);
 	snprintf(path, sizeof(path), "%s/made/file", broker.directory);
 	for (uint32_t mode = 0; mode <= O_ACCMODE; mode++) {
 		for (unsigned bit = 2; bit < 32; bit++) {
