@@ -535,7 +535,9 @@ closes_and_opens(const char *below, const char *changed, const char *how)
 	unsigned refused, served;
 	mode_t mode = 0755;
 	uid_t owner = 0;
+	char new[128];
 
+	snprintf(new, sizeof(new), "%s-new", below);
 	(void)wait_for(below, 0);
 	if (strcmp(how, "chown") == 0) {
 		owner = MALLORY;
@@ -550,6 +552,7 @@ closes_and_opens(const char *below, const char *changed, const char *how)
 	refused = wait_for(below, EACCES);
 	assert_blamed(below, changed, mode, owner);
 	assert_int_equal(ask_for(NO, OPEN, below), 0);
+	assert_int_equal(ask_for(YES, CREATE, new), EACCES);
 	(void)removexattr(full(changed), "system.posix_acl_access");
 	assert_return_code(chown(full(changed), 0, 0), errno);
 	assert_return_code(chmod(full(changed), 0755), errno);
