@@ -11,6 +11,10 @@
 
 #include "channel.h"
 
+_Static_assert((size_t)CONNECTION_LIST_MAX == WIRE_ENTRIES_MAX,
+	       "of which connection.h knows nothing");
+_Static_assert((size_t)CONNECTION_REASON_MAX == WIRE_REASON_MAX + 1, "with a NUL");
+
 int
 deadline_left(const struct timespec *deadline)
 {

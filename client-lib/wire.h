@@ -34,6 +34,7 @@ enum {
 	WIRE_REPLY_MAX = 16 + WIRE_ITEMS_MAX * (8 + WIRE_STATUS_SIZE),
 	WIRE_REASON_MAX = 1020, /* bytes of a text that says why */
 	WIRE_NAME_MAX = 255,
+	WIRE_ENTRIES_MAX = WIRE_REPLY_MAX - 16 - 16, /* bytes of entries in a page */
 };
 
 enum wire_operation {

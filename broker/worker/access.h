@@ -18,8 +18,6 @@ enum {
 	ACCESS_LINKS_MAX = 8,         /* symbolic links that are followed for one file */
 	ACCESS_LINKS_OF_ALL_MAX = 64, /* for all of a request */
 	ACCESS_TRIES = 8,             /* while others exchange what is looked at */
-	ACCESS_LIST_MAX = WIRE_REPLY_MAX - sizeof(struct wire_reply) -
-			  sizeof(struct wire_list_result), /* bytes of entries in a page */
 };
 
 struct access {
@@ -47,7 +45,7 @@ struct access {
 	struct statx *status; /* of WIRE_STAT: where to write it */
 	size_t length;        /* of WIRE_LIST: bytes of entries */
 	uint64_t next;
-	char entries[ACCESS_LIST_MAX];
+	char entries[WIRE_ENTRIES_MAX];
 	char path[POLICY_PATH_MAX + 1]; /* as asked, or where a link led */
 	size_t path_length;
 };
