@@ -30,30 +30,39 @@ peer_begin(uid_t uid)
 }
 
 void
-peer_end(struct peer *peer)
+peer_end(struct peer *p)
 {
-	close(peer->socket);
-	peer->socket = -1;
+	close(p->socket);
+	p->socket = -1;
+}
+
+struct peer peer;
+
+void
+asks_end(void **state)
+{
+	peer_end(&peer);
+	harness_test_end(state);
 }
 
 /* 0 or a negative errno value. */
 static int
-try_send(const struct peer *peer, enum wire_operation operation, const struct wire_file *file)
+try_send(const struct peer *p, enum wire_operation operation, const struct wire_file *file)
 {
 	static char message[WIRE_MESSAGE_MAX];
 	static uint32_t id;
 	size_t n = wire_encode_request(message, ++id, operation, file);
 
 	memcpy(message + n, file->path, file->path_length);
-	return raw_send(peer->socket, &(struct raw){.bytes = message,
-						    .size = n + file->path_length,
-						    .credentials = &peer->credentials});
+	return raw_send(p->socket, &(struct raw){.bytes = message,
+						 .size = n + file->path_length,
+						 .credentials = &p->credentials});
 }
 
 void
-peer_send(const struct peer *peer, enum wire_operation operation, const struct wire_file *file)
+peer_send(const struct peer *p, enum wire_operation operation, const struct wire_file *file)
 {
-	assert_int_equal(try_send(peer, operation, file), 0);
+	assert_int_equal(try_send(p, operation, file), 0);
 }
 
 static void
@@ -79,7 +88,7 @@ read_reply(const char *bytes, size_t size, struct told *told)
 }
 
 void
-peer_receive(const struct peer *peer, struct told *ret_told)
+peer_receive(const struct peer *p, struct told *ret_told)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(4 * sizeof(int))];
 	static char bytes[WIRE_REPLY_MAX + 1];
@@ -92,7 +101,7 @@ peer_receive(const struct peer *peer, struct told *ret_told)
 	ssize_t n;
 
 	*ret_told = (struct told){.status = -1, .fd = -1};
-	n = recvmsg(peer->socket, &message, MSG_CMSG_CLOEXEC);
+	n = recvmsg(p->socket, &message, MSG_CMSG_CLOEXEC);
 	if (n == 0 || (n < 0 && errno == ECONNRESET))
 		return;
 	assert_return_code(n, errno);
@@ -108,7 +117,7 @@ peer_receive(const struct peer *peer, struct told *ret_told)
 }
 
 int
-peer_ask(struct peer *peer, enum wire_operation operation, const struct wire_file *file,
+peer_ask(struct peer *p, enum wire_operation operation, const struct wire_file *file,
 	 struct told *ret_told)
 {
 	static struct told own;
@@ -116,15 +125,15 @@ peer_ask(struct peer *peer, enum wire_operation operation, const struct wire_fil
 
 	for (int i = 0;; i++) {
 		*told = (struct told){.status = -1, .fd = -1};
-		if (try_send(peer, operation, file) == 0)
-			peer_receive(peer, told);
+		if (try_send(p, operation, file) == 0)
+			peer_receive(p, told);
 		if (told->status == 0)
 			break;
 		assert_true(told->status == -1 || told->status == WIRE_STATUS_RETRY);
 		assert_true(i < WAIT_SECONDS * 100);
 		sleep_ms(10);
-		peer_end(peer);
-		*peer = peer_begin(peer->credentials.uid);
+		peer_end(p);
+		*peer = peer_begin(p->credentials.uid);
 	}
 	assert_int_equal(told->fd >= 0, operation == WIRE_OPEN && told->error == 0);
 	if (!ret_told && told->fd >= 0)
@@ -133,12 +142,12 @@ peer_ask(struct peer *peer, enum wire_operation operation, const struct wire_fil
 }
 
 int
-peer_open(struct peer *peer, unsigned flags, mode_t mode, const char *path, int *ret_fd)
+peer_open(struct peer *p, unsigned flags, mode_t mode, const char *path, int *ret_fd)
 {
 	const struct wire_file file = {
 		.flags = flags, .mode = mode, .path = path, .path_length = (uint32_t)strlen(path)};
 	static struct told told;
-	int error = peer_ask(peer, WIRE_OPEN, &file, ret_fd ? &told : NULL);
+	int error = peer_ask(p, WIRE_OPEN, &file, ret_fd ? &told : NULL);
 
 	if (error == 0 && ret_fd)
 		*ret_fd = told.fd;
@@ -146,12 +155,12 @@ peer_open(struct peer *peer, unsigned flags, mode_t mode, const char *path, int 
 }
 
 int
-peer_stat(struct peer *peer, unsigned flags, const char *path, struct statx *ret_object)
+peer_stat(struct peer *p, unsigned flags, const char *path, struct statx *ret_object)
 {
 	const struct wire_file file = {
 		.flags = flags, .path = path, .path_length = (uint32_t)strlen(path)};
 	static struct told told;
-	int error = peer_ask(peer, WIRE_STAT, &file, &told);
+	int error = peer_ask(p, WIRE_STAT, &file, &told);
 
 	if (error == 0 && ret_object)
 		*ret_object = told.object;
@@ -185,7 +194,7 @@ join_sorted(char **names, size_t n)
 }
 
 int
-peer_list(struct peer *peer, const char *path, char **ret_names)
+peer_list(struct peer *p, const char *path, char **ret_names)
 {
 	struct wire_file file = {.path = path, .path_length = (uint32_t)strlen(path)};
 	static struct told told;
@@ -196,7 +205,7 @@ peer_list(struct peer *peer, const char *path, char **ret_names)
 		const char *text = told.text, *name;
 		unsigned char type;
 		size_t length;
-		int error = peer_ask(peer, WIRE_LIST, &file, &told);
+		int error = peer_ask(p, WIRE_LIST, &file, &told);
 
 		if (error != 0) {
 			free(join_sorted(names, n));

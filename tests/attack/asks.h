@@ -34,26 +34,29 @@ struct told {
 const char *at(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 struct peer peer_begin(uid_t uid);
-void peer_end(struct peer *peer);
+void peer_end(struct peer *p);
+
+/* Who asks most of the questions of a program, and a last test for those that need no other. */
+extern struct peer peer;
+void asks_end(void **state);
 
 /* One question: sent, and its answer; told->fd is the caller's. */
-void peer_send(const struct peer *peer, enum wire_operation operation,
-	       const struct wire_file *file);
-void peer_receive(const struct peer *peer, struct told *ret_told);
+void peer_send(const struct peer *p, enum wire_operation operation, const struct wire_file *file);
+void peer_receive(const struct peer *p, struct told *ret_told);
 
 /*
  * Ask, and again on a new connection while the worker is being replaced. The errno value of the file.
  * ret_told: NULL, and a descriptor is closed; or its descriptor is the caller's.
  */
-int peer_ask(struct peer *peer, enum wire_operation operation, const struct wire_file *file,
+int peer_ask(struct peer *p, enum wire_operation operation, const struct wire_file *file,
 	     struct told *ret_told);
 
 /* The same for one path. */
-int peer_open(struct peer *peer, unsigned flags, mode_t mode, const char *path, int *ret_fd);
-int peer_stat(struct peer *peer, unsigned flags, const char *path, struct statx *ret_object);
+int peer_open(struct peer *p, unsigned flags, mode_t mode, const char *path, int *ret_fd);
+int peer_stat(struct peer *p, unsigned flags, const char *path, struct statx *ret_object);
 
 /* All pages; names, sorted, each with a "/" behind it, as one text that is the caller's to free. */
-int peer_list(struct peer *peer, const char *path, char **ret_names);
+int peer_list(struct peer *p, const char *path, char **ret_names);
 
 /* The file that this descriptor is of, is it the one of that path? */
 bool is_same(int fd, const char *path);

@@ -30,7 +30,6 @@ static const char rules[] = "allow user:61001 read,write,create @/new/** mode=06
 			    "allow user:61001 write,create @/gone/** except @/gone/not\n"
 			    "deny any write @/new/denied\n";
 static const unsigned creating = O_RDWR | O_CREAT;
-static struct peer peer;
 
 static int
 setup(void **state)

@@ -18,7 +18,6 @@ static const char rules[] = "allow user:61001|user:61002 read,write @/dir/**\n"
 			    "allow user:61001 read @/other/** owner=root\n";
 static const struct ids a = {.uid = A, .gid = A};
 static const struct ids b = {.uid = B, .gid = B};
-static struct peer peer;
 
 static int
 setup(void **state)
@@ -206,13 +205,6 @@ test_never_given_up(void **state)
 	peer_end(&other);
 }
 
-static void
-test_end(void **state)
-{
-	peer_end(&peer);
-	harness_test_end(state);
-}
-
 int
 main(void)
 {
@@ -221,7 +213,7 @@ main(void)
 		cmocka_unit_test(test_refused_file_is_not_opened),
 		cmocka_unit_test(test_given_up),
 		cmocka_unit_test(test_never_given_up),
-		cmocka_unit_test(test_end),
+		cmocka_unit_test(asks_end),
 	};
 
 	return asks_run("attack/lease", tests, setup);

@@ -25,7 +25,6 @@ static const char rules[] = "allow user:61001 read,write,create,list @/dir/**\n"
 			    "allow user:61001 read,list @/links/** symlinks=beneath\n"
 			    "allow user:61001 read @/literal/stale\n"
 			    "allow user:61001 read @/chr/** type=chr\n";
-static struct peer peer;
 
 static int
 setup(void **state)
@@ -224,20 +223,13 @@ test_once(void **state)
 	assert_int_equal(ask_while_stale(O_RDWR | O_CREAT), WIRE_STATUS_RETRY);
 }
 
-static void
-test_end(void **state)
-{
-	peer_end(&peer);
-	harness_test_end(state);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_once),
-		cmocka_unit_test(test_end),
+		cmocka_unit_test(asks_end),
 	};
 
 	return asks_run("attack/let-go", tests, setup);

@@ -17,7 +17,6 @@ enum {
 };
 
 static char rules[1024];
-static struct peer peer;
 static pid_t owner_of_magic;
 
 /* A process of the peer's, whose links in /proc lead to what the peer itself may open. */

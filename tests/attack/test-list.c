@@ -31,7 +31,6 @@ static const char rules[] =
 	"allow user:61001 list @/places @/twin\n"
 	"allow user:61001 read @/literal/b/*.log @/public/.private\n"
 	"deny user:61001 list @/deep/closed\n";
-static struct peer peer;
 
 static int
 setup(void **state)
@@ -511,13 +510,6 @@ test_types(void **state)
 			    type == DT_UNKNOWN);
 }
 
-static void
-test_end(void **state)
-{
-	peer_end(&peer);
-	harness_test_end(state);
-}
-
 int
 main(void)
 {
@@ -532,7 +524,7 @@ main(void)
 		cmocka_unit_test(test_cursors_say_nothing),
 		cmocka_unit_test(test_removed_meanwhile),
 		cmocka_unit_test(test_replaced),
-		cmocka_unit_test(test_end),
+		cmocka_unit_test(asks_end),
 	};
 
 	return asks_run("attack/list", tests, setup);

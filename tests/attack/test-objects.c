@@ -33,7 +33,6 @@ static const char rules[] = "allow user:61001 read,write,list @/reg/**\n"
 			    "allow user:61001 write @/two/**\n";
 static const char *const types[] = {"reg", "fifo", "chr", "blk", "any"};
 static const char *const objects[] = {"file", "fifo", "null", "disk", "socket", "directory"};
-static struct peer peer;
 
 static void
 make_objects(const char *directory)
@@ -405,13 +404,6 @@ test_another_type_meanwhile(void **state)
 	peer_end(&with_chr);
 }
 
-static void
-test_end(void **state)
-{
-	peer_end(&peer);
-	harness_test_end(state);
-}
-
 int
 main(void)
 {
@@ -423,7 +415,7 @@ main(void)
 		cmocka_unit_test(test_terminal_is_not_opened),
 		cmocka_unit_test(test_no_controlling_terminal),
 		cmocka_unit_test(test_another_type_meanwhile),
-		cmocka_unit_test(test_end),
+		cmocka_unit_test(asks_end),
 	};
 
 	return asks_run("attack/objects", tests, setup);

@@ -10,8 +10,6 @@
 static const char rules[] = "allow user:61001 read,write,create,list @/tree/** @/tree/..x\n"
 			    "allow user:61001 read,write,create,list @/one/*.log\n";
 
-static struct peer peer;
-
 static int
 setup(void **state)
 {
@@ -260,13 +258,6 @@ test_naive_openers(void **state)
 	assert_int_equal(access(at("tree2/file%c.allowed", '\0'), R_OK), 0);
 }
 
-static void
-test_end(void **state)
-{
-	peer_end(&peer);
-	harness_test_end(state);
-}
-
 int
 main(void)
 {
@@ -277,7 +268,7 @@ main(void)
 		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_quoted_in_the_log),
 		cmocka_unit_test(test_naive_openers),
-		cmocka_unit_test(test_end),
+		cmocka_unit_test(asks_end),
 	};
 
 	return asks_run("attack/paths", tests, setup);

@@ -9,7 +9,6 @@
 #include "tests/attack/asks.h"
 
 static char rules[2048];
-static struct peer peer;
 
 static const char *
 day(int from_today)
@@ -150,13 +149,6 @@ test_library(void **state)
 	assert_int_equal(act_as(&b, ask_library_as_another, NULL), 0);
 }
 
-static void
-test_end(void **state)
-{
-	peer_end(&peer);
-	harness_test_end(state);
-}
-
 int
 main(void)
 {
@@ -164,7 +156,7 @@ main(void)
 		cmocka_unit_test(test_until),
 		cmocka_unit_test(test_told_to_whom_a_deny_refuses),
 		cmocka_unit_test(test_library),
-		cmocka_unit_test(test_end),
+		cmocka_unit_test(asks_end),
 	};
 
 	return asks_run("attack/reasons", tests, setup);

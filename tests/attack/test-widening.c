@@ -23,7 +23,6 @@ static const char rules[] = "allow user:61001 read @/dir/**\n"
 			    "allow user:61001 read @/tight/**\n";
 static const char content[] = "0123456789";
 static const struct ids a = {.uid = A, .gid = A};
-static struct peer peer;
 
 static int
 setup(void **state)
@@ -309,20 +308,13 @@ test_nothing_cut(void **state)
 		assert_true(naive_cuts(at("%s", paths[i])));
 }
 
-static void
-test_end(void **state)
-{
-	peer_end(&peer);
-	harness_test_end(state);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_for_reading),
 		cmocka_unit_test(test_nothing_cut),
-		cmocka_unit_test(test_end),
+		cmocka_unit_test(asks_end),
 	};
 
 	return asks_run("attack/widening", tests, setup);
