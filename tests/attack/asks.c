@@ -133,7 +133,7 @@ peer_ask(struct peer *p, enum wire_operation operation, const struct wire_file *
 		assert_true(i < WAIT_SECONDS * 100);
 		sleep_ms(10);
 		peer_end(p);
-		*peer = peer_begin(p->credentials.uid);
+		*p = peer_begin(p->credentials.uid);
 	}
 	assert_int_equal(told->fd >= 0, operation == WIRE_OPEN && told->error == 0);
 	if (!ret_told && told->fd >= 0)
