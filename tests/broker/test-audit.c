@@ -15,7 +15,6 @@ static const char rules[] = "allow user:61001 read @/dir/**\n"
 			    "allow user:61001 read @/led/** symlinks=beneath\n"
 			    "allow user:61001 read @/led/** symlinks=beneath strictmodes=no\n"
 			    "allow user:61001 read @/s strictmodes=no\n";
-static struct peer peer;
 
 static int
 setup(void **state)
