@@ -102,20 +102,13 @@ test_directory_of_another_path(void **state)
 	check_log(2);
 }
 
-static void
-test_end(void **state)
-{
-	peer_end(&peer);
-	harness_test_end(state);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_directory_behind_the_cut),
 		cmocka_unit_test(test_directory_of_another_path),
-		cmocka_unit_test(test_end),
+		cmocka_unit_test(asks_end),
 	};
 
 	return asks_run("broker/audit", tests, setup);
