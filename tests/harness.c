@@ -236,8 +236,7 @@ become_broker(const struct harness *h, const struct harness_how *how)
 	_exit(127);
 }
 
-/* Does the log say this by now? */
-static bool
+bool
 log_says(const struct harness *h, const char *words)
 {
 	FILE *log = fopen(h->log, "re");

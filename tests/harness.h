@@ -87,6 +87,9 @@ void harness_test_end(void **state); /* assert_clean_end(), as the last test */
 /* Ends it; its wait status. */
 int harness_stop(struct harness *h);
 
+/* Does the log say this by now? */
+bool log_says(const struct harness *h, const char *words);
+
 /* The policy again, and new workers: those of before have gone. */
 void harness_reload(struct harness *h);
 

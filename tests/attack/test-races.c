@@ -82,6 +82,9 @@ is_given(struct race_run *run, int fd)
 static bool
 is_refusal(struct race_run *run, uint32_t error)
 {
+	/* It was another each time that it was looked at: the library asks again. */
+	if (error == EAGAIN)
+		return true;
 	for (size_t i = 0; i < RACE_ERRORS; i++)
 		if (error == (uint32_t)run->race->errors[i])
 			return true;
@@ -436,19 +439,23 @@ test_the_broker(struct race_run *run)
 {
 	const uid_t uid = (uid_t)(CLIENT + (run->race - races));
 	bool is_well, has_ended;
-	pid_t attacker, worker;
+	pid_t attacker, worker = -1;
 	double begin;
-	int fds;
+	int fds = -1;
 
 	/* What the rule gives is given, while nobody moves it. */
 	assert_true(ask_as_client(run, uid, BATCH, 0));
 	assert_int_equal(run->grants, run->race->flags & O_EXCL ? 1
 				      : run->race->paths[1]     ? BATCH / 2
 								: BATCH);
-	worker = worker_of(&broker, uid);
-	assert_true(worker > 0);
+	/* One that is replaced now and then is not counted on. */
+	for (int i = 0; !run->race->renews && (worker = worker_of(&broker, uid)) <= 0; i++) {
+		assert_true(i < WAIT_SECONDS * 100);
+		sleep_ms(10);
+	}
 	sleep_ms(100);
-	fds = count_fds(worker);
+	if (!run->race->renews)
+		fds = count_fds(worker);
 	run->tries = run->grants = run->refusals = 0;
 	begin = seconds_now();
 	attacker = race_begin(run);
@@ -468,6 +475,18 @@ test_the_broker(struct race_run *run)
 		return;
 	assert_int_equal(run->ends, 0);
 	assert_settles(worker, fds);
+}
+
+/* A worker that is replaced on a busy machine may be killed because it takes too long to finish. */
+static void
+test_end(void **state)
+{
+	(void)state;
+	assert_undisturbed(&broker);
+	assert_false(log_says(&broker, "died"));
+	assert_false(log_says(&broker, "stopped serving"));
+	assert_false(log_says(&broker, "ERROR: "));
+	assert_int_equal(harness_stop(&broker), 0);
 }
 
 static void
@@ -547,7 +566,7 @@ setup(void **state)
 int
 main(void)
 {
-	struct CMUnitTest tests[RACES + 1] = {[RACES] = cmocka_unit_test(harness_test_end)};
+	struct CMUnitTest tests[RACES + 1] = {[RACES] = cmocka_unit_test(test_end)};
 
 	for (size_t i = 0; i < RACES; i++)
 		tests[i] = (struct CMUnitTest){.name = races[i].name,
