@@ -137,6 +137,11 @@ dies() {
 	start "$@"
 	ends
 	is "$what: it does not start" 1 $?
+	# The last word is that of a process which may end after the broker.
+	for _ in {1..50}; do
+		grep -qE -- "$pattern" "$T/log" && break
+		sleep 0.1
+	done
 	has "$what: and says why" "$pattern" "$(cat "$T/log")"
 	ok "$what: and leaves no socket" test ! -e "$T/socket" -a ! -e "$T/socket.admin"
 }
