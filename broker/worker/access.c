@@ -59,8 +59,9 @@ verbs_of(enum wire_operation operation, uint32_t flags)
 	}
 }
 
-int32_t
-access_today(void)
+/* Days since 1970-01-01, UTC. */
+static int32_t
+today(void)
 {
 	struct timespec now;
 
@@ -241,7 +242,7 @@ try_rules(struct access *a)
 		.path = a->path,
 		.length = a->path_length,
 		.verbs = a->verbs,
-		.day = access_today(),
+		.day = a->day,
 	};
 	uint32_t from;
 	int r;
@@ -284,10 +285,8 @@ refuse(struct access *a)
 {
 	static const struct policy_identity nobody = {};
 	const struct setup *setup = a->server->setup;
-	const struct policy_request request = {.path = a->path,
-					       .length = a->path_length,
-					       .verbs = a->verbs,
-					       .day = access_today()};
+	const struct policy_request request = {
+		.path = a->path, .length = a->path_length, .verbs = a->verbs, .day = a->day};
 	struct policy_decision decision;
 
 	if (setup->image)
@@ -330,6 +329,7 @@ access_file(const struct server *server, struct client *client, enum wire_operat
 	a->mode = file->mode;
 	a->from = file->from;
 	a->verbs = verbs_of(operation, file->flags);
+	a->day = today();
 	a->fd = -1;
 	a->n_links = a->n_tries = 0;
 	a->retry = a->created = a->is_led = a->asks_directory = false;

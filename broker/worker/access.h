@@ -29,6 +29,7 @@ struct access {
 	mode_t mode;
 	uint64_t from;
 	unsigned verbs;
+	int32_t day; /* as in struct policy_request */
 	const struct policy_options *options;
 	struct place place;
 	/* What came of it. */
@@ -53,9 +54,6 @@ struct access {
 /* Decide on one file of a request, do what is asked, put it on record. event.error says how it went. */
 void access_file(const struct server *server, struct client *client, enum wire_operation operation,
 		 const struct wire_file *file, struct statx *status, struct access *ret_access);
-
-/* Days since 1970-01-01, UTC. */
-int32_t access_today(void);
 
 /* Of a decision that permits it: 0, a negative errno value, or one of those of tree.h. */
 int access_open(struct access *a); /* open.c */

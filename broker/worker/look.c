@@ -55,7 +55,7 @@ is_shown(const struct access *a, const char *path, size_t length)
 
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		const struct policy_request request = {
-			.path = path, .length = length, .verbs = verbs[i], .day = access_today()};
+			.path = path, .length = length, .verbs = verbs[i], .day = a->day};
 		struct policy_decision decision;
 
 		policy_decide(setup->image, &setup->identity, &request, &decision);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "broker/clock.h"
+#include "broker/worker/siphash.h"
 
 enum {
 	SLOTS = 64,
@@ -63,15 +64,13 @@ strict_holds(const struct strict_chain *chain, const struct stat *object, uid_t 
 	return blame == NULL;
 }
 
-/* FNV-1a. Whoever makes two paths share a slot makes them be looked at again. */
+/* Without a key: whoever makes two paths share a slot makes them be looked at again. */
 static struct memory *
 slot_of(enum strict_kind kind, const char *path, size_t length)
 {
-	uint32_t hash = 0x811c9dc5u ^ kind;
+	static const uint64_t key[2];
 
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ (unsigned char)path[i]) * 0x01000193u;
-	return &memories[(hash ^ hash >> 16) % SLOTS];
+	return &memories[siphash(key, kind, path, length) % SLOTS];
 }
 
 void
