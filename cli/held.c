@@ -6,94 +6,46 @@
 
 #include "text.h"
 
-/* A directory on the way. length: bytes of the path that name it; 0: there is none. */
-struct directory {
-	size_t length;
-	struct stat status;
-};
-
-/* As strictmodes has it: the first that is not root's, the first that is good for nothing, and the last. */
-struct chain {
-	struct directory owned, fault, sticky;
-};
-
-static void
-add(struct chain *chain, const struct directory *directory)
-{
-	const struct stat *status = &directory->status;
-	bool others_write = status->st_mode & (S_IWGRP | S_IWOTH);
-	bool is_fault = others_write && (!(status->st_mode & S_ISVTX) || chain->sticky.length > 0);
-
-	if (status->st_uid != 0 && chain->owned.length > 0)
-		is_fault |= chain->owned.status.st_uid != status->st_uid;
-	else if (status->st_uid != 0)
-		chain->owned = *directory;
-	if (is_fault && chain->fault.length == 0)
-		chain->fault = *directory;
-	chain->sticky = others_write ? *directory : (struct directory){0};
-}
-
 /* False: nobody here can tell. */
 static bool
-look(const char *path, struct chain *ret_chain)
+look(const char *path, struct policy_chain *ret_chain)
 {
 	_cleanup_free_ char *part = cli_format("%s", path);
-	struct chain chain = {0};
+	struct policy_chain chain = {};
+	struct stat status;
 
 	for (char *slash = part; slash; slash = strchr(slash + 1, '/')) {
-		struct directory directory = {.length = slash > part ? (size_t)(slash - part) : 1};
-		char was = part[directory.length];
+		size_t length = slash > part ? (size_t)(slash - part) : 1;
+		char was = part[length];
 
-		part[directory.length] = '\0';
-		if (lstat(part, &directory.status) < 0 || !S_ISDIR(directory.status.st_mode))
+		part[length] = '\0';
+		if (lstat(part, &status) < 0 || !S_ISDIR(status.st_mode))
 			return false;
-		part[directory.length] = was;
-		add(&chain, &directory);
+		part[length] = was;
+		policy_chain_add(&chain, length, &status);
 	}
 	*ret_chain = chain;
 	return true;
 }
 
+/* Who asks; of whom nothing is known, the object is as good as theirs. */
+static uid_t
+peer_of(const struct ask *ask, const struct stat *object)
+{
+	return ask->who.peer.has_uid ? ask->who.peer.uid : object->st_uid;
+}
+
 static char *
 strict_unmet(const struct ask *ask, const struct policy_options *options, const struct stat *object)
 {
-	bool is_movable = !S_ISDIR(object->st_mode) || object->st_mode & (S_IWGRP | S_IWOTH);
-	const struct policy_peer *peer = &ask->who.peer;
-	const struct directory *blame = NULL;
-	struct chain chain;
+	struct policy_directory blame;
+	struct policy_chain chain;
 
-	if (options->strict == POLICY_STRICT_NO || !look(ask->path, &chain))
-		return NULL;
-	if (chain.owned.length > 0 && chain.owned.status.st_uid != object->st_uid &&
-	    (chain.fault.length == 0 || chain.owned.length <= chain.fault.length))
-		blame = &chain.owned;
-	else if (chain.fault.length > 0)
-		blame = &chain.fault;
-	else if (chain.sticky.length > 0 && options->strict == POLICY_STRICT_YES && is_movable &&
-		 peer->has_uid && peer->uid != object->st_uid)
-		blame = &chain.sticky;
-	if (!blame)
+	if (options->strict == POLICY_STRICT_NO || !look(ask->path, &chain) ||
+	    policy_chain_holds(&chain, object, peer_of(ask, object), options->strict, &blame))
 		return NULL;
 	return cli_format("condition=strictmodes directory=\"%.*s\" mode=0%o owner=%u",
-			  (int)blame->length, ask->path, blame->status.st_mode & 07777,
-			  blame->status.st_uid);
-}
-
-static bool
-owner_holds(const struct ask *ask, const struct policy_options *options, uid_t owner)
-{
-	const struct policy_peer *peer = &ask->who.peer;
-
-	switch (options->owner) {
-	case POLICY_OWNER_PEER:
-		return !peer->has_uid || owner == peer->uid;
-	case POLICY_OWNER_ROOT:
-		return owner == 0;
-	case POLICY_OWNER_UID:
-		return owner == options->owner_uid;
-	default:
-		return true;
-	}
+			  (int)blame.length, ask->path, blame.mode & 07777, blame.owner);
 }
 
 static bool
@@ -110,7 +62,7 @@ held_unmet(const struct ask *ask, unsigned verbs, const struct policy_options *o
 	const char *name = NULL;
 	char *strict;
 
-	if (!owner_holds(ask, options, object->st_uid))
+	if (!policy_owner_holds(options, object->st_uid, peer_of(ask, object)))
 		name = "owner";
 	else if ((strict = strict_unmet(ask, options, object)))
 		return strict;

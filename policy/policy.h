@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "diag.h"
@@ -321,6 +322,41 @@ const struct policy_options *policy_rule_options(const struct policy_image *imag
 /* Is the peer one of those that the rule is for? */
 bool policy_rule_applies(const struct policy_image *image, const struct policy_identity *identity,
 			 uint32_t rule);
+
+/* --- conditions on an object ------------------------------------------------------------------ */
+
+/* owner=: may it belong to this user, where that peer asks? */
+bool policy_owner_holds(const struct policy_options *options, uid_t owner, uid_t peer);
+
+/*
+ * strictmodes: who could have put an object where it is? Only root and the object's owner, if every
+ * directory from "/" to it belongs to one of the two and nobody else may write it.
+ */
+
+/* A directory on the way, as it was found. */
+struct policy_directory {
+	uint32_t length; /* bytes of the path that name it; 0: there is none */
+	mode_t mode;
+	uid_t owner;
+};
+
+/* What the directories from "/" on say. */
+struct policy_chain {
+	struct policy_directory owned;  /* the first that is not root's */
+	struct policy_directory sticky; /* the last one, if others may put things into it */
+	struct policy_directory fault;  /* the first that is good for no object */
+	bool shared; /* others may put things into one of them: what its owner removes they replace */
+};
+
+/* One directory more: the next beneath those before. length: bytes of the path that name it. */
+void policy_chain_add(struct policy_chain *chain, size_t length, const struct stat *status);
+
+/*
+ * Does the condition hold for what is in the last directory? ret_blame: the directory for which it
+ * does not.
+ */
+bool policy_chain_holds(const struct policy_chain *chain, const struct stat *object, uid_t peer,
+			enum policy_strict strict, struct policy_directory *ret_blame);
 
 /* --- reach: what a worker has to be able to open ----------------------------------------- */
 

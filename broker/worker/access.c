@@ -264,7 +264,7 @@ try_rules(struct access *a)
 		}
 		a->event.rule = decision.rule;
 		a->event.condition = IPC_CONDITION_NONE;
-		a->event.object = (struct strict_directory){};
+		a->event.object = (struct policy_directory){};
 		a->options = policy_rule_options(setup->image, decision.rule);
 		from = request.from;
 		request.from = decision.next;

@@ -70,14 +70,14 @@ int access_type_holds(struct access *a, const struct stat *object);
  * they are remembered, else NULL. ret_chain: the same to remember.
  */
 int access_conditions_hold(struct access *a, const struct stat *object,
-			   const struct strict_chain *known, struct strict_chain *ret_chain);
+			   const struct policy_chain *known, struct policy_chain *ret_chain);
 
 /* The same for a link that leads to another object, whoever that belongs to. */
 int access_link_holds(struct access *a, const struct place *link, const struct stat *status);
 
 /* Are the directories above it, of this chain, as they should be? */
 int access_strict_holds(struct access *a, const struct stat *object,
-			const struct strict_chain *chain);
+			const struct policy_chain *chain);
 
 /*
  * A file that nobody is given for writing: that carries privileges of its own. fd: -1 before it is open:

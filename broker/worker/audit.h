@@ -36,7 +36,7 @@ struct audit_event {
 	/* Of the rule that does not hold, */
 	enum ipc_condition condition;
 	/* and what it is about: a directory on the way, or without a length the object. */
-	struct strict_directory object;
+	struct policy_directory object;
 };
 
 /* Draw the key of the hashes: a client must not be able to hide one path behind another. */

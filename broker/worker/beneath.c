@@ -141,7 +141,7 @@ parent_of(const struct place *place)
  * closed. 0, a negative errno value or PLACE_LINK.
  */
 static int
-walk_down(const struct place *place, enum tree_clone clone, struct strict_chain *chain,
+walk_down(const struct place *place, enum tree_clone clone, struct policy_chain *chain,
 	  struct parent *ret_parent)
 {
 	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
@@ -162,7 +162,7 @@ walk_down(const struct place *place, enum tree_clone clone, struct strict_chain 
 		slash = strchr(name, '/');
 		if (!slash)
 			break;
-		strict_add(chain, p.length, &p.status);
+		policy_chain_add(chain, p.length, &p.status);
 		*slash = '\0';
 		next = sys_openat2(p.fd, name, &how);
 		*slash = '/';
@@ -183,7 +183,7 @@ walk_down(const struct place *place, enum tree_clone clone, struct strict_chain 
  * through one that they took away meanwhile.
  */
 static int
-look_down(const struct place *place, const struct stat *object, struct strict_chain *chain)
+look_down(const struct place *place, const struct stat *object, struct policy_chain *chain)
 {
 	struct parent parent;
 	struct stat status;
@@ -191,7 +191,7 @@ look_down(const struct place *place, const struct stat *object, struct strict_ch
 
 	if (r != 0)
 		return r;
-	strict_add(chain, parent.length, &parent.status);
+	policy_chain_add(chain, parent.length, &parent.status);
 	if (chain->shared && (fstatat(parent.fd, parent.name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
 			      status.st_dev != object->st_dev || status.st_ino != object->st_ino))
 		r = PLACE_AGAIN;
@@ -200,7 +200,7 @@ look_down(const struct place *place, const struct stat *object, struct strict_ch
 }
 
 int
-place_chain(const struct place *place, const struct stat *object, struct strict_chain *ret_chain)
+place_chain(const struct place *place, const struct stat *object, struct policy_chain *ret_chain)
 {
 	size_t parent = parent_of(place);
 	char was;
@@ -222,7 +222,7 @@ place_chain(const struct place *place, const struct stat *object, struct strict_
 }
 
 int
-place_parent(const struct place *place, struct strict_chain *ret_above, struct parent *ret_parent)
+place_parent(const struct place *place, struct policy_chain *ret_above, struct parent *ret_parent)
 {
 	if (place->tree->roots[TREE_WRITE] < 0)
 		return -ENOENT;

@@ -8,7 +8,7 @@
 
 /* Which condition, and for the sake of what. */
 static int
-unmet(struct access *a, enum ipc_condition condition, const struct strict_directory *what)
+unmet(struct access *a, enum ipc_condition condition, const struct policy_directory *what)
 {
 	a->event.condition = condition;
 	a->event.object = *what;
@@ -18,7 +18,7 @@ unmet(struct access *a, enum ipc_condition condition, const struct strict_direct
 static int
 unmet_object(struct access *a, enum ipc_condition condition, const struct stat *object)
 {
-	const struct strict_directory what = {.mode = object->st_mode, .owner = object->st_uid};
+	const struct policy_directory what = {.mode = object->st_mode, .owner = object->st_uid};
 
 	return unmet(a, condition, &what);
 }
@@ -35,27 +35,10 @@ access_type_holds(struct access *a, const struct stat *object)
 		       : unmet_object(a, IPC_CONDITION_TYPE, object);
 }
 
-static bool
-owner_holds(const struct policy_options *options, uid_t owner, uid_t peer)
-{
-	switch (options->owner) {
-	case POLICY_OWNER_ANY:
-		return true;
-	case POLICY_OWNER_PEER:
-		return owner == peer;
-	case POLICY_OWNER_ROOT:
-		return owner == 0;
-	case POLICY_OWNER_UID:
-		return owner == options->owner_uid;
-	default:
-		return false;
-	}
-}
-
 int
 access_link_holds(struct access *a, const struct place *link, const struct stat *status)
 {
-	struct strict_chain chain;
+	struct policy_chain chain;
 	int r;
 
 	if (a->options->strict == POLICY_STRICT_NO)
@@ -73,20 +56,20 @@ access_link_holds(struct access *a, const struct place *link, const struct stat 
 }
 
 int
-access_strict_holds(struct access *a, const struct stat *object, const struct strict_chain *chain)
+access_strict_holds(struct access *a, const struct stat *object, const struct policy_chain *chain)
 {
-	struct strict_directory blame;
+	struct policy_directory blame;
 
-	return strict_holds(chain, object, a->client->peer.uid, a->options->strict, &blame)
+	return policy_chain_holds(chain, object, a->client->peer.uid, a->options->strict, &blame)
 		       ? 0
 		       : unmet(a, IPC_CONDITION_STRICT, &blame);
 }
 
 int
 access_conditions_hold(struct access *a, const struct stat *object,
-		       const struct strict_chain *known, struct strict_chain *ret_chain)
+		       const struct policy_chain *known, struct policy_chain *ret_chain)
 {
-	if (!owner_holds(a->options, object->st_uid, a->client->peer.uid))
+	if (!policy_owner_holds(a->options, object->st_uid, a->client->peer.uid))
 		return unmet_object(a, IPC_CONDITION_OWNER, object);
 	/* A link is as good as putting the object itself there. */
 	if (a->is_led && object->st_uid != a->led_by) {

@@ -21,7 +21,7 @@ enum {
 int
 access_stat(struct access *a)
 {
-	struct strict_chain chain;
+	struct policy_chain chain;
 	struct stat object;
 	int fd = -1, r = place_hold(&a->place, &fd);
 
@@ -129,7 +129,7 @@ access_list(struct access *a)
 {
 	const uint64_t *key = a->server->setup->page->cursor_key;
 	const uint64_t tweak = siphash(key, UINT64_MAX, a->path, a->path_length);
-	struct strict_chain chain;
+	struct policy_chain chain;
 	struct stat status;
 	int fd = -1, r;
 

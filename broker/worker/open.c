@@ -63,10 +63,10 @@ finish(struct access *a, int r)
  * was is remembered. chain: its directories.
  */
 static int
-check_opened(struct access *a, const struct stat *looked, const struct strict_chain *chain,
+check_opened(struct access *a, const struct stat *looked, const struct policy_chain *chain,
 	     struct stat *ret_status)
 {
-	struct strict_chain same;
+	struct policy_chain same;
 	int r;
 
 	if (fstat(a->fd, ret_status) < 0)
@@ -92,7 +92,7 @@ check_opened(struct access *a, const struct stat *looked, const struct strict_ch
  */
 static int
 look_before(struct access *a, enum tree_clone *clone, struct stat *ret_status,
-	    struct strict_chain *ret_chain)
+	    struct policy_chain *ret_chain)
 {
 	int r = place_look(&a->place, ret_status);
 
@@ -117,7 +117,7 @@ static int
 open_looked(struct access *a, enum tree_clone clone, struct stat *ret_status)
 {
 	const struct place *place = &a->place;
-	struct strict_chain chain = {};
+	struct policy_chain chain = {};
 	struct stat looked;
 	int r = look_before(a, &clone, &looked, &chain);
 
@@ -141,7 +141,7 @@ open_existing(struct access *a, struct stat *ret_status)
 	enum tree_clone clone = writes(a)          ? TREE_WRITE
 				: a->options->exec ? TREE_EXECUTE
 						   : TREE_READ;
-	struct strict_chain chain;
+	struct policy_chain chain;
 
 	if (a->options->strict != POLICY_STRICT_NO &&
 	    strict_recall(STRICT_FILE, place->path, place->length, &chain) &&
@@ -155,15 +155,15 @@ open_existing(struct access *a, struct stat *ret_status)
  * neither root nor its owner.
  */
 static int
-may_create(struct access *a, const struct strict_chain *above, const struct parent *parent)
+may_create(struct access *a, const struct policy_chain *above, const struct parent *parent)
 {
 	const struct stat wanted = {.st_mode = S_IFREG, .st_uid = a->client->peer.uid};
-	struct strict_chain chain = *above;
+	struct policy_chain chain = *above;
 	int r = access_type_holds(a, &wanted);
 
 	if (r == 0)
 		r = access_strict_holds(a, &parent->status, &chain);
-	strict_add(&chain, parent->length, &parent->status);
+	policy_chain_add(&chain, parent->length, &parent->status);
 	if (r == 0)
 		r = access_conditions_hold(a, &wanted, &chain, &chain);
 	if (r == 0 && !server_is_current(a->server, a->client))
@@ -178,7 +178,7 @@ may_create(struct access *a, const struct strict_chain *above, const struct pare
 static int
 create(struct access *a, struct stat *ret_status)
 {
-	struct strict_chain above;
+	struct policy_chain above;
 	struct parent parent;
 	int r = place_parent(&a->place, &above, &parent);
 

@@ -32,7 +32,7 @@ struct tree {
 	unsigned wants; /* set of 1 << enum tree_clone, beside TREE_READ */
 	bool recursive;
 	int roots[TREE_CLONES];    /* O_PATH descriptors, -1 where there is none */
-	struct strict_chain above; /* of the directories from "/" to the one that holds it */
+	struct policy_chain above; /* of the directories from "/" to the one that holds it */
 };
 
 /* One literal prefix: a tree, or a single file in it. */
@@ -126,7 +126,7 @@ int place_hold(const struct place *place, int *ret_fd);
  * opened there, or without an inode number what is not yet; -EAGAIN: it is there no more.
  */
 int place_chain(const struct place *place, const struct stat *object,
-		struct strict_chain *ret_chain);
+		struct policy_chain *ret_chain);
 
 /* The directory that something is in. */
 struct parent {
@@ -140,7 +140,7 @@ struct parent {
  * To create something: that directory, held from the clone that can be written, and those from "/" to
  * the one above it. fd is to be closed. -EEXIST: it is the tree's own directory.
  */
-int place_parent(const struct place *place, struct strict_chain *ret_above,
+int place_parent(const struct place *place, struct policy_chain *ret_above,
 		 struct parent *ret_parent);
 
 /* Create it there, and nowhere else; flags and mode as for openat2(2). -EEXIST: whatever is there. */

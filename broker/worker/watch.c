@@ -106,7 +106,7 @@ watch_name(struct watch *watch, int directory, const char *name)
 }
 
 int
-watch_open(struct watch *watch, const char *directory, struct strict_chain *ret_above, int *ret_fd)
+watch_open(struct watch *watch, const char *directory, struct policy_chain *ret_above, int *ret_fd)
 {
 	struct open_how how = {
 		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
@@ -114,7 +114,7 @@ watch_open(struct watch *watch, const char *directory, struct strict_chain *ret_
 	};
 	char path[POLICY_PATH_MAX + 1], *rest = path, *name;
 	int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), r = 0;
-	struct strict_chain above = {};
+	struct policy_chain above = {};
 	struct stat status;
 
 	if (fd < 0)
@@ -133,7 +133,7 @@ watch_open(struct watch *watch, const char *directory, struct strict_chain *ret_
 		if (r < 0)
 			return r;
 		fd = r;
-		strict_add(&above, name - path > 1 ? (size_t)(name - path - 1) : 1, &status);
+		policy_chain_add(&above, name - path > 1 ? (size_t)(name - path - 1) : 1, &status);
 		if (!watch->blind)
 			watch->names[watch->n_names - 1].is_shared =
 				status.st_mode & S_ISVTX && status.st_mode & (S_IWGRP | S_IWOTH);

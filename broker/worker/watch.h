@@ -68,7 +68,7 @@ bool watch_note_mounts(struct watch *watch);
  * Open directory (O_PATH), or say why not (a negative errno value, -ELOOP for a symbolic link), and
  * notice from now on whether it has become another, or what ret_above says of the directories above it.
  */
-int watch_open(struct watch *watch, const char *directory, struct strict_chain *ret_above,
+int watch_open(struct watch *watch, const char *directory, struct policy_chain *ret_above,
 	       int *ret_fd);
 
 /* The end of the first phase. settled: the last answer, or no tree is known to be what it should. */

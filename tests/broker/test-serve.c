@@ -76,7 +76,7 @@ work(const struct worker *w, enum how how, const int ends[4])
 	static struct watch watch;
 	static struct trees trees;
 	static struct setup setup;
-	struct strict_chain above;
+	struct policy_chain above;
 	struct server server = {.setup = &setup, .trees = &trees, .watch = &watch};
 	int epoll = -1, fd;
 

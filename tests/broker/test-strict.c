@@ -37,15 +37,15 @@ struct one {
 };
 
 /* Directories have lengths 1, 2, ... */
-static struct strict_chain
+static struct policy_chain
 chain_of(const struct one *directories)
 {
-	struct strict_chain chain = {};
+	struct policy_chain chain = {};
 
 	for (size_t i = 0; i < DEPTH && directories[i].mode != 0; i++)
-		strict_add(&chain, i + 1,
-			   &(struct stat){.st_mode = S_IFDIR | directories[i].mode,
-					  .st_uid = directories[i].owner});
+		policy_chain_add(&chain, i + 1,
+				 &(struct stat){.st_mode = S_IFDIR | directories[i].mode,
+						.st_uid = directories[i].owner});
 	return chain;
 }
 
@@ -121,11 +121,11 @@ static const struct {
 
 /* Who is blamed; 0: nobody. */
 static unsigned
-blamed(const struct strict_chain *chain, const struct stat *object, enum policy_strict strict)
+blamed(const struct policy_chain *chain, const struct stat *object, enum policy_strict strict)
 {
-	static const struct strict_directory untouched = {77, 0123, 456};
-	struct strict_directory blame = untouched;
-	bool holds = strict_holds(chain, object, P, strict, &blame);
+	static const struct policy_directory untouched = {77, 0123, 456};
+	struct policy_directory blame = untouched;
+	bool holds = policy_chain_holds(chain, object, P, strict, &blame);
 
 	if (holds)
 		assert_memory_equal(&blame, &untouched, sizeof(blame));
@@ -137,7 +137,7 @@ test_holds(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ELEMENTS(cases); i++) {
-		const struct strict_chain chain = chain_of(cases[i].directories);
+		const struct policy_chain chain = chain_of(cases[i].directories);
 		const struct stat object = {.st_mode = cases[i].mode, .st_uid = cases[i].owner};
 		unsigned yes = blamed(&chain, &object, YES),
 			 sticky = blamed(&chain, &object, STICKY);
@@ -155,15 +155,16 @@ test_holds(void **state)
 static void
 test_blame(void **state)
 {
-	const struct strict_chain chain =
+	const struct policy_chain chain =
 		chain_of((const struct one[DEPTH]){ROOT, {U, 0750}, {0, 02770}});
-	struct strict_directory blame;
+	struct policy_directory blame;
 
 	(void)state;
-	assert_false(strict_holds(&chain, &(struct stat){.st_mode = S_IFREG}, P, YES, &blame));
+	assert_false(
+		policy_chain_holds(&chain, &(struct stat){.st_mode = S_IFREG}, P, YES, &blame));
 	assert_true(blame.length == 2 && blame.owner == U && blame.mode == (S_IFDIR | 0750));
-	assert_false(strict_holds(&chain, &(struct stat){.st_mode = S_IFREG, .st_uid = U}, P, YES,
-				  &blame));
+	assert_false(policy_chain_holds(&chain, &(struct stat){.st_mode = S_IFREG, .st_uid = U}, P,
+					YES, &blame));
 	assert_true(blame.length == 3 && blame.owner == 0 && blame.mode == (S_IFDIR | 02770));
 }
 
@@ -209,7 +210,7 @@ test_definition(void **state)
 	(void)state;
 	for (size_t c = 0; c < n * n * n; c++) {
 		struct one d[DEPTH] = {};
-		struct strict_chain chain;
+		struct policy_chain chain;
 
 		for (size_t i = 0, rest = c; i < 3; i++, rest /= n)
 			d[i] = (struct one){owners[rest % n / ELEMENTS(modes)],
@@ -240,7 +241,7 @@ test_definition(void **state)
 static bool
 recalls(enum strict_kind kind, const char *path)
 {
-	struct strict_chain chain;
+	struct policy_chain chain;
 
 	return strict_recall(kind, path, strlen(path), &chain);
 }
@@ -248,7 +249,7 @@ recalls(enum strict_kind kind, const char *path)
 static void
 remember(enum strict_kind kind, const char *path, const struct one *directories)
 {
-	const struct strict_chain chain = chain_of(directories);
+	const struct policy_chain chain = chain_of(directories);
 
 	strict_remember(kind, path, strlen(path), &chain);
 }
@@ -258,8 +259,8 @@ static const struct one good[DEPTH] = {ROOT, {U, 0750}};
 static void
 test_remembers(void **state)
 {
-	const struct strict_chain was = chain_of(good);
-	struct strict_chain chain;
+	const struct policy_chain was = chain_of(good);
+	struct policy_chain chain;
 
 	(void)state;
 	assert_false(recalls(STRICT_DIRECTORY, "/a/b"));
@@ -275,7 +276,7 @@ test_remembers(void **state)
 	assert_false(recalls(STRICT_DIRECTORY, "/a/bc"));
 	assert_false(recalls(STRICT_DIRECTORY, ""));
 	/* Of nothing that is not so the caller's is touched. */
-	chain = (struct strict_chain){.shared = true};
+	chain = (struct policy_chain){.shared = true};
 	assert_false(strict_recall(STRICT_FILE, "/a/b", 4, &chain));
 	assert_true(chain.shared && chain.owned.length == 0);
 }
@@ -330,7 +331,7 @@ test_never(void **state)
 static void
 test_long_paths(void **state)
 {
-	struct strict_chain chain = chain_of(good);
+	struct policy_chain chain = chain_of(good);
 	char path[POLICY_PATH_MAX];
 	size_t longest = 0;
 
@@ -374,7 +375,7 @@ test_one_place(void **state)
 		assert_false(recalls(STRICT_DIRECTORY, path));
 	}
 	for (unsigned i = 0; i < PATHS; i++) {
-		struct strict_chain chain;
+		struct policy_chain chain;
 		char path[32];
 		int n = snprintf(path, sizeof(path), "/place/%u", i);
 

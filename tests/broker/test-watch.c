@@ -78,7 +78,7 @@ static int
 begin(const char *const *places)
 {
 	static char directories[8][PATH_MAX];
-	struct strict_chain above;
+	struct policy_chain above;
 	int fd;
 
 	HOLDS(watch_begin(&watch, (uid_t)-1) == 0 && !watch.blind);
@@ -199,7 +199,7 @@ check_writers(void)
 static int
 check_above(void)
 {
-	struct strict_chain above;
+	struct policy_chain above;
 	int fd;
 
 	HOLDS(make("/mnt/a") && make("/mnt/a/b") && make("/mnt/a/b/c"));
@@ -245,7 +245,7 @@ check_overflow(void)
 static int
 check_blind(void)
 {
-	struct strict_chain above;
+	struct policy_chain above;
 	int fd;
 
 	HOLDS(make("/mnt/closed") && chmod("/mnt/closed", 0711) == 0);
