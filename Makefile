@@ -141,7 +141,7 @@ UNIT_TESTS = $(patsubst %.c,$(B)/%,$(wildcard tests/*/test-*.c))
 TEST_TOOLS = $(patsubst %.c,$(B)/%,$(wildcard tests/*/tool-*.c tests/bench/bench-*.c))
 FUZZERS    = $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz-*.c))
 SCRIPTS    = $(wildcard tests/*/*.t)
-RUN        = BUILD=$(abspath $(B)) FUZZERS=$(abspath $(SANITIZED))/tests/fuzz CMOCKA_MESSAGE_OUTPUT=TAP
+RUN        = HARNESS_RULESFILE=tests/order.yml BUILD=$(abspath $(B)) FUZZERS=$(abspath $(SANITIZED))/tests/fuzz CMOCKA_MESSAGE_OUTPUT=TAP
 
 # What several programs of tests/attack/ share, or one that is in parts.
 SCENES     = $(filter-out $(B)/tests/attack/test-% $(B)/tests/attack/tool-%,$(call objects,tests/attack))

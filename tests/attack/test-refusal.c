@@ -160,11 +160,14 @@ test_flags(void **state)
 	assert_undisturbed(&broker);
 }
 
-/* A batch of n files, some of them odd. Returns its size. */
+/* Four names of a batch. */
+static const char *const odd_names[] = {"who/plain", "who//plain", "who/missing", "who/secret"};
+static const char *const granted[] = {"who/granted", "who/granted", "who/granted", "who/granted"};
+
+/* A batch of n files. Returns its size. */
 static size_t
-make_batch(char *message, size_t n)
+make_batch(char *message, const char *const names[4], size_t n)
 {
-	static const char *const names[] = {"who/plain", "who//plain", "who/missing", "who/secret"};
 	struct wire_header header = {.version = WIRE_VERSION,
 				     .operation = WIRE_OPEN,
 				     .id = 80,
@@ -173,7 +176,8 @@ make_batch(char *message, size_t n)
 	size_t used = sizeof(header) + n * sizeof(struct wire_item);
 
 	for (size_t i = 0; i < n; i++) {
-		struct wire_item item = {.flags = i % 7 == 6 ? O_CREAT : O_RDONLY};
+		struct wire_item item = {.flags = i % 7 == 6 && names == odd_names ? O_CREAT
+										   : O_RDONLY};
 
 		item.path_length =
 			(uint32_t)sprintf(message + used, "%s/%s", broker.directory, names[i % 4]);
@@ -199,9 +203,9 @@ test_batches_and_frames(void **state)
 		return;
 	for (size_t n = 1; n <= WIRE_ITEMS_MAX; n++) {
 		memset(message, 0, sizeof(message));
-		assert_alike(message, make_batch(message, n));
+		assert_alike(message, make_batch(message, odd_names, n));
 	}
-	size = make_batch(message, 3);
+	size = make_batch(message, odd_names, 3);
 	memcpy(&header, message, sizeof(header));
 	for (size_t at = 4; at < sizeof(header) + sizeof(struct wire_item); at++) {
 		/* Each byte of header and first item, changed; operation 2 tells who one is. */
@@ -368,10 +372,12 @@ test_time_of_a_request(void **state)
 	}
 	raw.size = make_request(message, O_RDWR, "who//plain");
 	as_fast &= is_as_fast("not canonical", time_request, &some, &raw);
-	as_fast &= is_as_fast("a batch of 8", time_request, &some,
-			      &(struct raw){.bytes = batch, .size = make_batch(batch, 8)});
-	raw.size = make_request(message, O_RDONLY, "who/granted");
-	assert_told_apart("counter-check, granted to the other", time_request, &raw);
+	as_fast &=
+		is_as_fast("a batch of 8", time_request, &some,
+			   &(struct raw){.bytes = batch, .size = make_batch(batch, odd_names, 8)});
+	/* Eight: to open a file takes hardly longer than to write the record of a refusal. */
+	assert_told_apart("counter-check, 8 granted to the other", time_request,
+			  &(struct raw){.bytes = batch, .size = make_batch(batch, granted, 8)});
 	assert_true(as_fast);
 	assert_undisturbed(&broker);
 }
