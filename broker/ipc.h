@@ -219,6 +219,7 @@ enum ipc_condition {
 	IPC_CONDITION_TYPE,
 	IPC_CONDITION_OWNER,
 	IPC_CONDITION_STRICT,
+	IPC_CONDITION_SYMLINK,    /* somebody else's led there; mode and owner are the link's */
 	IPC_CONDITION_PRIVILEGES, /* of every rule: no set-id file is given for writing */
 	IPC_CONDITIONS_N,
 };

@@ -121,9 +121,8 @@ peer_of(const struct source *source, uint64_t connection, uint64_t *ret_generati
 }
 
 static const char *const conditions[IPC_CONDITIONS_N] = {
-	[IPC_CONDITION_TYPE] = "type",
-	[IPC_CONDITION_OWNER] = "owner",
-	[IPC_CONDITION_STRICT] = "strictmodes",
+	[IPC_CONDITION_TYPE] = "type",          [IPC_CONDITION_OWNER] = "owner",
+	[IPC_CONDITION_STRICT] = "strictmodes", [IPC_CONDITION_SYMLINK] = "symlink",
 	[IPC_CONDITION_PRIVILEGES] = "set-id",
 };
 

@@ -210,10 +210,7 @@ goes_on(struct access *a, int r, struct policy_request *request, uint32_t from)
 {
 	bool more = r == PLACE_LINK && follow_on(a, request, &r);
 
-	a->event.outcome = more && r == 0 ? IPC_DENIED : r == 0 ? IPC_GRANTED : IPC_FAILED;
-	a->event.error = more && r == 0 ? EACCES : (uint32_t)error_for_client(r);
-	if (more)
-		return true;
+	a->event.outcome = r == 0 && !more ? IPC_GRANTED : IPC_FAILED;
 	switch (r) {
 	case PLACE_STALE:
 		a->retry = true;
@@ -224,9 +221,11 @@ goes_on(struct access *a, int r, struct policy_request *request, uint32_t from)
 	case PLACE_AGAIN:
 		a->event.error = EAGAIN;
 		request->from = from;
-		return !a->created && ++a->n_tries < ACCESS_TRIES;
+		return ++a->n_tries < ACCESS_TRIES;
 	default:
-		return false;
+		/* Where a link leads, nothing permits it so far. */
+		a->event.error = r == 0 && more ? EACCES : (uint32_t)error_for_client(r);
+		return more;
 	}
 }
 
@@ -316,6 +315,51 @@ is_recorded(struct access *a)
 	}
 }
 
+static void
+decide(struct access *a, const struct wire_file *file)
+{
+	memcpy(a->path, file->path, file->path_length);
+	a->path[file->path_length] = '\0';
+	a->path_length = file->path_length;
+	if (a->client->refusal)
+		refuse(a);
+	else if (a->server->setup->image)
+		try_rules(a);
+	if (a->path_length == file->path_length && memcmp(a->path, file->path, a->path_length) == 0)
+		return;
+	/* The record has both. */
+	a->event.asked = file->path;
+	a->event.asked_length = file->path_length;
+	a->event.path = a->path;
+	a->event.path_length = a->path_length;
+}
+
+/* All but who asks: nothing is left of the file before. */
+static void
+begin(struct access *a, const struct wire_file *file)
+{
+	a->flags = file->flags;
+	a->mode = file->mode;
+	a->from = file->from;
+	a->verbs = verbs_of(a->operation, file->flags);
+	a->day = today();
+	a->fd = -1;
+	a->n_links = a->n_tries = 0;
+	a->retry = a->created = a->is_led = a->asks_directory = false;
+	a->because = NULL;
+	a->length = 0;
+	a->next = 0;
+	a->event = (struct audit_event){
+		.connection = a->client->number,
+		.error = EACCES,
+		.flags = file->flags,
+		.verbs = a->verbs,
+		.path = file->path,
+		.path_length = file->path_length,
+		.rule = POLICY_NO_RULE,
+	};
+}
+
 void
 access_file(const struct server *server, struct client *client, enum wire_operation operation,
 	    const struct wire_file *file, struct statx *status, struct access *ret_access)
@@ -325,46 +369,12 @@ access_file(const struct server *server, struct client *client, enum wire_operat
 	a->server = server;
 	a->client = client;
 	a->operation = operation;
-	a->flags = file->flags;
-	a->mode = file->mode;
-	a->from = file->from;
-	a->verbs = verbs_of(operation, file->flags);
-	a->day = today();
-	a->fd = -1;
-	a->n_links = a->n_tries = 0;
-	a->retry = a->created = a->is_led = a->asks_directory = false;
-	a->because = NULL;
 	a->status = status;
-	a->length = 0;
-	a->next = 0;
-	a->event = (struct audit_event){
-		.connection = client->number,
-		.error = EACCES,
-		.flags = file->flags,
-		.verbs = a->verbs,
-		.path = file->path,
-		.path_length = file->path_length,
-		.rule = POLICY_NO_RULE,
-	};
-	if (a->verbs == 0 || !policy_path_is_canonical(file->path, file->path_length)) {
+	begin(a, file);
+	if (a->verbs == 0 || !policy_path_is_canonical(file->path, file->path_length))
 		a->event.error = EINVAL;
-	} else {
-		memcpy(a->path, file->path, file->path_length);
-		a->path[file->path_length] = '\0';
-		a->path_length = file->path_length;
-		if (client->refusal)
-			refuse(a);
-		else if (server->setup->image)
-			try_rules(a);
-		/* The record has both. */
-		if (a->path_length != file->path_length ||
-		    memcmp(a->path, file->path, a->path_length) != 0) {
-			a->event.asked = file->path;
-			a->event.asked_length = file->path_length;
-			a->event.path = a->path;
-			a->event.path_length = a->path_length;
-		}
-	}
+	else
+		decide(a, file);
 	if (a->retry)
 		return;
 	if (a->event.error == EACCES)

@@ -34,7 +34,8 @@ struct access {
 	struct place place;
 	/* What came of it. */
 	int fd; /* of an open file, for the client; else -1 */
-	unsigned n_links, *n_links_of_all;
+	unsigned n_links;
+	unsigned *n_links_of_all; /* of the request */
 	unsigned n_tries;
 	bool asks_directory; /* a link says "name/" */
 	bool is_led;         /* here by a link of somebody else than root and the peer, */
@@ -65,14 +66,17 @@ int access_list(struct access *a); /* look.c */
 /* Those for which the type of an object is no reason to refuse. 0 or as above. */
 int access_type_holds(struct access *a, const struct stat *object);
 
-/*
- * Does it belong to whom it should, and are the directories above as they should be? known: those, if
- * they are remembered, else NULL. ret_chain: the same to remember.
- */
-int access_conditions_hold(struct access *a, const struct stat *object,
-			   const struct policy_chain *known, struct policy_chain *ret_chain);
+/* The directories above it, as place_chain(), if the rule asks for them. */
+int access_chain(struct access *a, const struct stat *object, struct policy_chain *ret_chain);
 
-/* The same for a link that leads to another object, whoever that belongs to. */
+/* Does it belong to whom it should, and are the directories above, of this chain, as they should be? */
+int access_conditions_hold(struct access *a, const struct stat *object,
+			   const struct policy_chain *chain);
+
+/*
+ * May this link lead the peer on? If it is somebody else's, it leads to what belongs to the same, and
+ * that is held from then on: is_led, led_by.
+ */
 int access_link_holds(struct access *a, const struct place *link, const struct stat *status);
 
 /* Are the directories above it, of this chain, as they should be? */

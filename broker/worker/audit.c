@@ -90,11 +90,9 @@ audit_write(const struct policy_image *image, const struct audit_event *event)
 						    strnlen(rule.because, IPC_BECAUSE_MAX));
 	}
 	record.path_length = add(message, &length, event->path, event->path_length);
-	/* The directory may be one that an earlier rule was about, of another path. */
-	if (event->condition != IPC_CONDITION_NONE)
-		record.directory_length =
-			(uint16_t)(event->object.length < record.path_length ? event->object.length
-									     : record.path_length);
+	record.directory_length =
+		(uint16_t)(event->object.length < record.path_length ? event->object.length
+								     : record.path_length);
 	record.asked_length = add(message, &length, event->asked, event->asked_length);
 	record.path_cut = record.path_length != event->path_length ||
 			  record.asked_length != event->asked_length;

@@ -62,6 +62,20 @@ place_find(const struct trees *trees, const struct policy_decision *decision, ch
 	return 0;
 }
 
+/* The tree's own directory is in none of its trees. */
+static bool
+is_top(const struct place *place)
+{
+	return place->length <= place->tree->length + 1;
+}
+
+/* Of anything else: the name, where it can be cut. */
+static char *
+name_in_path(const struct place *place)
+{
+	return place->path + place->tree->length + 1;
+}
+
 int
 place_look(const struct place *place, struct stat *ret_status)
 {
@@ -147,7 +161,7 @@ walk_down(const struct place *place, enum tree_clone clone, struct policy_chain 
 	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
 			       .resolve = resolve_in(place->tree)};
 	struct parent p = {.length = place->tree->length > 0 ? place->tree->length : 1};
-	char *name = place->path + (place->name - place->path), *slash;
+	char *name = name_in_path(place), *slash;
 
 	p.fd = sys_openat2(place->tree->roots[clone], ".", &how);
 	while (p.fd >= 0) {
@@ -207,8 +221,7 @@ place_chain(const struct place *place, const struct stat *object, struct policy_
 	int r;
 
 	*ret_chain = place->tree->above;
-	/* The tree's own directory is in none of its trees. */
-	if (place->length <= place->tree->length + 1)
+	if (is_top(place))
 		return 0;
 	if (strict_recall(STRICT_DIRECTORY, place->path, parent, ret_chain))
 		return 0;
@@ -226,8 +239,7 @@ place_parent(const struct place *place, struct policy_chain *ret_above, struct p
 {
 	if (place->tree->roots[TREE_WRITE] < 0)
 		return -ENOENT;
-	/* The tree's own directory is there. */
-	if (place->length <= place->tree->length + 1)
+	if (is_top(place))
 		return -EEXIST;
 	*ret_above = place->tree->above;
 	return walk_down(place, TREE_WRITE, ret_above, ret_parent);
@@ -255,9 +267,11 @@ place_read_link(const struct place *place, char *target, size_t size, size_t *re
 	struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
 			       .resolve = resolve_in(place->tree)};
 	int fd = place->tree->roots[TREE_READ], next, r = 0;
-	char *name = place->path + (place->name - place->path), *slash;
+	char *name = name_in_path(place), *slash;
 	ssize_t n = -1;
 
+	if (is_top(place))
+		return PLACE_AGAIN;
 	/* From step to step: O_PATH with O_NOFOLLOW takes hold of a link itself. */
 	for (; n < 0; fd = next, name = slash + 1) {
 		slash = strchr(name, '/');

@@ -49,7 +49,7 @@ access_link_holds(struct access *a, const struct place *link, const struct stat 
 	if (r != 0 || status->st_uid == 0 || status->st_uid == a->client->peer.uid)
 		return r;
 	if (a->is_led && a->led_by != status->st_uid)
-		return unmet_object(a, IPC_CONDITION_STRICT, status);
+		return unmet_object(a, IPC_CONDITION_SYMLINK, status);
 	a->is_led = true;
 	a->led_by = status->st_uid;
 	return 0;
@@ -66,8 +66,17 @@ access_strict_holds(struct access *a, const struct stat *object, const struct po
 }
 
 int
+access_chain(struct access *a, const struct stat *object, struct policy_chain *ret_chain)
+{
+	if (a->options->strict != POLICY_STRICT_NO)
+		return place_chain(&a->place, object, ret_chain);
+	*ret_chain = (struct policy_chain){};
+	return 0;
+}
+
+int
 access_conditions_hold(struct access *a, const struct stat *object,
-		       const struct policy_chain *known, struct policy_chain *ret_chain)
+		       const struct policy_chain *chain)
 {
 	if (!policy_owner_holds(a->options, object->st_uid, a->client->peer.uid))
 		return unmet_object(a, IPC_CONDITION_OWNER, object);
@@ -75,19 +84,9 @@ access_conditions_hold(struct access *a, const struct stat *object,
 	if (a->is_led && object->st_uid != a->led_by) {
 		const struct stat link = {.st_mode = S_IFLNK | 0777, .st_uid = a->led_by};
 
-		return unmet_object(a, IPC_CONDITION_STRICT, &link);
+		return unmet_object(a, IPC_CONDITION_SYMLINK, &link);
 	}
-	if (a->options->strict == POLICY_STRICT_NO)
-		return 0;
-	if (known) {
-		*ret_chain = *known;
-	} else {
-		int r = place_chain(&a->place, object, ret_chain);
-
-		if (r != 0)
-			return r;
-	}
-	return access_strict_holds(a, object, ret_chain);
+	return access_strict_holds(a, object, chain);
 }
 
 /* A shared mapping of such a file can be written without clearing its privileges (Linux 6.18). */

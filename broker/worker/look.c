@@ -18,6 +18,21 @@ enum {
 	NAMES_AT_ONCE = 8192, /* bytes that the kernel tells */
 };
 
+/* Of what we hold; it mounts nothing. */
+static int
+get_status(int fd, struct statx *ret_status)
+{
+	const uint32_t told = STATX_BASIC_STATS | STATX_BTIME;
+
+	if (statx(fd, "", AT_EMPTY_PATH, told, ret_status) < 0)
+		return -errno;
+	/* The mount is ours, and nothing of the client's. */
+	ret_status->stx_mask &= told;
+	ret_status->stx_attributes &= ~(uint64_t)STATX_ATTR_MOUNT_ROOT;
+	ret_status->stx_attributes_mask &= ~(uint64_t)STATX_ATTR_MOUNT_ROOT;
+	return 0;
+}
+
 int
 access_stat(struct access *a)
 {
@@ -27,9 +42,7 @@ access_stat(struct access *a)
 
 	if (r != 0)
 		return r;
-	/* Of what we hold; it mounts nothing. */
-	r = statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, a->status) < 0 ? -errno
-											 : 0;
+	r = get_status(fd, a->status);
 	close(fd);
 	if (r < 0)
 		return r;
@@ -43,7 +56,8 @@ access_stat(struct access *a)
 		return PLACE_LINK;
 	if (a->asks_directory && !S_ISDIR(object.st_mode))
 		return -ENOTDIR;
-	return access_conditions_hold(a, &object, NULL, &chain);
+	r = access_chain(a, &object, &chain);
+	return r == 0 ? access_conditions_hold(a, &object, &chain) : r;
 }
 
 /* Does some rule grant this peer one of the things that make a name worth knowing? */
@@ -136,7 +150,9 @@ access_list(struct access *a)
 	r = place_open(&a->place, TREE_READ, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC, &fd);
 	if (r != 0)
 		return r;
-	r = fstat(fd, &status) < 0 ? -errno : access_conditions_hold(a, &status, NULL, &chain);
+	r = fstat(fd, &status) < 0 ? -errno : access_chain(a, &status, &chain);
+	if (r == 0)
+		r = access_conditions_hold(a, &status, &chain);
 	if (r == 0)
 		r = read_page(a, fd, siphash_restore(key, tweak, a->from));
 	if (r == 0)

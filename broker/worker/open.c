@@ -10,7 +10,6 @@
 #include "broker/worker/access.h"
 
 enum {
-	TRIES = 8, /* while others create and remove the same name */
 	/* Those that fcntl(F_SETFL) can set, so that it would clear them. */
 	FLAGS_STATUS = O_APPEND | O_DIRECT,
 	FLAGS_OURS = O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
@@ -66,7 +65,6 @@ static int
 check_opened(struct access *a, const struct stat *looked, const struct policy_chain *chain,
 	     struct stat *ret_status)
 {
-	struct policy_chain same;
 	int r;
 
 	if (fstat(a->fd, ret_status) < 0)
@@ -78,7 +76,7 @@ check_opened(struct access *a, const struct stat *looked, const struct policy_ch
 		return PLACE_AGAIN;
 	r = access_type_holds(a, ret_status);
 	if (r == 0)
-		r = access_conditions_hold(a, ret_status, chain, &same);
+		r = access_conditions_hold(a, ret_status, chain);
 	if (r == 0 && writes(a))
 		r = access_writable_holds(a, a->fd, ret_status);
 	if (r == 0)
@@ -97,15 +95,22 @@ look_before(struct access *a, enum tree_clone *clone, struct stat *ret_status,
 	int r = place_look(&a->place, ret_status);
 
 	if (r < 0) {
-		/* The open knows better why. */
-		r = place_open(&a->place, *clone, flags_of(a), &a->fd);
-		return r == 0 ? finish(a, PLACE_AGAIN) : r;
+		int fd = -1;
+
+		/* This knows better why, and acts on nothing. */
+		r = place_hold(&a->place, &fd);
+		if (r != 0)
+			return r;
+		close(fd);
+		return PLACE_AGAIN;
 	}
 	if (S_ISLNK(ret_status->st_mode))
 		return PLACE_LINK;
 	r = access_type_holds(a, ret_status);
 	if (r == 0)
-		r = access_conditions_hold(a, ret_status, NULL, ret_chain);
+		r = access_chain(a, ret_status, ret_chain);
+	if (r == 0)
+		r = access_conditions_hold(a, ret_status, ret_chain);
 	if (r == 0 && writes(a))
 		r = access_writable_holds(a, -1, ret_status);
 	if (r == 0 && (S_ISCHR(ret_status->st_mode) || S_ISBLK(ret_status->st_mode)))
@@ -165,7 +170,7 @@ may_create(struct access *a, const struct policy_chain *above, const struct pare
 		r = access_strict_holds(a, &parent->status, &chain);
 	policy_chain_add(&chain, parent->length, &parent->status);
 	if (r == 0)
-		r = access_conditions_hold(a, &wanted, &chain, &chain);
+		r = access_conditions_hold(a, &wanted, &chain);
 	if (r == 0 && !server_is_current(a->server, a->client))
 		r = PLACE_STALE;
 	return r;
@@ -208,12 +213,11 @@ static int
 reopen_created(struct access *a, const struct stat *created)
 {
 	struct stat status;
-	int r = PLACE_AGAIN;
+	int r;
 
 	close(a->fd);
 	a->fd = -1;
-	for (int i = 0; i < TRIES && r == PLACE_AGAIN; i++)
-		r = open_existing(a, &status);
+	r = open_existing(a, &status);
 	/* Somebody else has put one there, or has taken a lease on it. */
 	if (a->flags & O_EXCL &&
 	    (r == PLACE_AGAIN || r == -EAGAIN ||
@@ -228,17 +232,13 @@ access_open(struct access *a)
 	struct stat status;
 	int r;
 
-	for (int i = 0; i < TRIES; i++) {
-		if (!(a->flags & O_EXCL)) {
-			r = open_existing(a, &status);
-			if (r != -ENOENT || !(a->flags & O_CREAT))
-				return r;
-		}
-		r = create(a, &status);
-		if (r == 0 && !writes(a) && a->place.trees->is_private)
-			return reopen_created(a, &status);
-		if (r != -EEXIST || a->flags & O_EXCL)
+	if (!(a->flags & O_EXCL)) {
+		r = open_existing(a, &status);
+		if (r != -ENOENT || !(a->flags & O_CREAT))
 			return r;
 	}
-	return PLACE_AGAIN;
+	r = create(a, &status);
+	if (r == 0 && !writes(a) && a->place.trees->is_private)
+		return reopen_created(a, &status);
+	return r == -EEXIST && !(a->flags & O_EXCL) ? PLACE_AGAIN : r;
 }
