@@ -160,7 +160,7 @@ $(UNIT_TESTS:=.o) $(SCENES) $(call objects,tests): | $(B)/have-tests
 tests: $(UNIT_TESTS) $(TEST_TOOLS) $(FUZZERS)
 
 check: all tests fuzzers
-	@$(RUN) prove -j2 -e '' $(UNIT_TESTS) $(SCRIPTS)
+	@$(RUN) prove -j2 -o -e '' $(UNIT_TESTS) $(SCRIPTS)
 
 # Fuzzers always have the sanitizers; what they are run beside need not.
 SANITIZED = $(B)$(if $(filter 1,$(SANITIZE)),,/sanitize)

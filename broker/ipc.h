@@ -211,6 +211,8 @@ enum ipc_outcome {
 	IPC_DENIED = 0, /* by the policy, a condition, a limit */
 	IPC_FAILED,     /* permitted, and then not possible */
 	IPC_GRANTED,
+	IPC_LOST, /* of nothing: only that others were lost */
+	IPC_OUTCOMES_N,
 };
 
 /* Of a rule, when it does not hold. */

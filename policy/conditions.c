@@ -29,6 +29,8 @@ policy_chain_add(struct policy_chain *chain, size_t length, const struct stat *s
 	/* In a sticky one: who may write it may also move it there, with all that it holds. */
 	bool is_fault = others_write && (!(status->st_mode & S_ISVTX) || chain->sticky.length > 0);
 
+	/* All who have no number here have this one. */
+	is_fault |= status->st_uid == POLICY_OVERFLOW_ID;
 	if (status->st_uid != 0 && chain->owned.length > 0)
 		is_fault |= chain->owned.owner != status->st_uid;
 	else if (status->st_uid != 0)

@@ -9,7 +9,7 @@
 
 /* The admin socket tells without being asked. */
 static size_t
-read_status(const struct harness *h, char *text, size_t room)
+ask_status(const struct harness *h, char *text, size_t room)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -27,6 +27,19 @@ read_status(const struct harness *h, char *text, size_t room)
 	text[used] = '\0';
 	close(fd);
 	return used;
+}
+
+/* A log process that has much to read yet gives no answer. */
+static size_t
+read_status(const struct harness *h, char *text, size_t room)
+{
+	size_t n = ask_status(h, text, room);
+
+	for (int i = 0; n == 0 && i < WAIT_SECONDS * 10; i++) {
+		sleep_ms(100);
+		n = ask_status(h, text, room);
+	}
+	return n;
 }
 
 /* The number behind this key, before end; -1 without one. */

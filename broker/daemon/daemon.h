@@ -31,6 +31,7 @@ enum {
 	PATIENCE_MS = 10000,            /* with one that hangs: longer than clients wait */
 	COMPILE_MS = 10000,
 	RESTART_MS = 1000,    /* between two starts of the same helper */
+	TELL_MS = 100,        /* until a log process that had no room may have some */
 	ENDED_AT_ONCE = 4096, /* ends of connections that one look at a worker takes in */
 	SPAWN_LOWEST = 9,     /* of our descriptors: below are those that helpers are given */
 	PAUSE_MS = 100,       /* when there is no descriptor for a connection */

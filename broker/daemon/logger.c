@@ -27,11 +27,8 @@ logger_start(struct broker *b)
 	b->log_pid = pid;
 	b->log = pair[0];
 	b->log_started = now_ms();
-	for (size_t i = 0; i < IPC_WORKERS_MAX; i++) {
+	for (size_t i = 0; i < IPC_WORKERS_MAX; i++)
 		b->workers[i].told = false;
-		if (b->workers[i].shown.pid > 0)
-			logger_tell(b, &b->workers[i], NULL);
-	}
 	return 0;
 }
 
@@ -51,10 +48,12 @@ logger_reap(struct broker *b, pid_t pid, int status)
 void
 logger_tick(struct broker *b, int64_t now)
 {
-	if (b->log_pid != 0 || b->stop_by != 0)
-		return;
-	if (b->log_started + RESTART_MS > now || logger_start(b) < 0)
+	if (b->log_pid == 0 && b->stop_by == 0 &&
+	    (b->log_started + RESTART_MS > now || logger_start(b) < 0))
 		wake_at(b, now + RESTART_MS);
+	for (size_t i = 0; i < IPC_WORKERS_MAX; i++)
+		if (b->workers[i].shown.pid > 0 && !b->workers[i].told)
+			logger_tell(b, &b->workers[i], NULL);
 }
 
 /* Never waits. False: the log process has no room for it. */
@@ -79,6 +78,8 @@ logger_tell(struct broker *b, struct worker *worker, const struct ipc_connection
 
 	if (!worker->told)
 		worker->told = tell(b, &what, &worker->ends[AUDIT]);
+	if (!worker->told)
+		wake_at(b, now_ms() + TELL_MS);
 	if (!connection)
 		return;
 	what.kind = IPC_LOG_CONNECTION;

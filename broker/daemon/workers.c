@@ -355,6 +355,10 @@ workers_reap(struct broker *b, pid_t pid, int status)
 	if (WIFSIGNALED(status) && w->shown.state != IPC_WORKER_FINISHING)
 		warnx("worker %u (uid %u) died of signal %d (%s)", w->shown.number, w->shown.uid,
 		      WTERMSIG(status), strsignal(WTERMSIG(status)));
+	logger_tell(b, w, NULL);
+	if (!w->told)
+		warnx("worker %u (uid %u): what it put on record is lost", w->shown.number,
+		      w->shown.uid);
 	close_channels(w->ends);
 	/* What could not start now could not start again at once either. */
 	w->shown.state =

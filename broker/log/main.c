@@ -190,6 +190,8 @@ write_line(const struct source *source, const struct ipc_record *record, const c
 	snprintf(number, sizeof(number), "%u", record->error);
 	if (record->lost > 0)
 		say("fdbroker: lost records=%u worker=%u\n", record->lost, source->worker);
+	if (record->outcome == IPC_LOST)
+		return;
 	line.used = 0;
 	put(&line,
 	    "fdbroker: %s uid=%u gid=%u pid=%d verbs=%s flags=0%o error=%s worker=%u "
@@ -229,7 +231,7 @@ read_record(const struct source *source, const char *bytes, size_t size, size_t 
 	    record.length != sizeof(record) + record.rule_length + record.because_length +
 				     record.path_length + record.asked_length)
 		return false;
-	if (record.outcome > IPC_GRANTED || record.condition >= IPC_CONDITIONS_N ||
+	if (record.outcome >= IPC_OUTCOMES_N || record.condition >= IPC_CONDITIONS_N ||
 	    record.error > ERRNO_MAX)
 		return false;
 	if (record.directory_length > record.path_length)

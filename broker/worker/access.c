@@ -105,6 +105,14 @@ add_component(struct joined *j, const char *name, size_t n)
 	return true;
 }
 
+/* Does it end as only the name of a directory does? */
+static bool
+asks_directory(const char *target, size_t n)
+{
+	return n > 0 &&
+	       (target[n - 1] == '/' || (target[n - 1] == '.' && (n == 1 || target[n - 2] == '/')));
+}
+
 /*
  * Put into a->path, of which the first `end` bytes name a symbolic link, what that link says. Where it
  * goes up, it goes up from the directory that it is in, which was found without following any link.
@@ -116,7 +124,12 @@ join(struct access *a, size_t end, const char *target, size_t n)
 	struct joined j = {.length = 0};
 	const char *slash;
 
-	a->asks_directory |= end == a->path_length && n > 0 && target[n - 1] == '/';
+	if (end == a->path_length && asks_directory(target, n)) {
+		a->asks_directory = true;
+		/* open(2) makes nothing behind "/." */
+		if (target[n - 1] == '.')
+			a->flags &= ~(uint32_t)O_CREAT;
+	}
 	if (n > 0 && target[0] != '/') {
 		j.length = (size_t)((const char *)memrchr(a->path, '/', end) - a->path);
 		memcpy(j.path, a->path, j.length);
@@ -379,6 +392,6 @@ access_file(const struct server *server, struct client *client, enum wire_operat
 		return;
 	if (a->event.error == EACCES)
 		a->event.outcome = IPC_DENIED;
-	if (is_recorded(a))
-		audit_write(server->setup->image, &a->event);
+	if (is_recorded(a) && !audit_write(server->setup->image, &a->event))
+		audit_forget(&client->seen, &a->event);
 }

@@ -45,6 +45,15 @@ audit_seen(struct audit_seen *seen, const struct audit_event *event)
 	return false;
 }
 
+void
+audit_forget(struct audit_seen *seen, const struct audit_event *event)
+{
+	uint64_t h = hash(event), *slot = &seen->hashes[h % AUDIT_SEEN];
+
+	if (*slot == h)
+		*slot = 0;
+}
+
 /* As much of it as there is room for. */
 static uint16_t
 add(char message[IPC_RECORD_MAX], size_t *length, const char *bytes, size_t n)
@@ -59,7 +68,33 @@ add(char message[IPC_RECORD_MAX], size_t *length, const char *bytes, size_t n)
 	return (uint16_t)n;
 }
 
+/* The record is written whole or not at all, pipe(7). */
+static bool
+send_record(const void *message, size_t length)
+{
+	if (write(IPC_AUDIT, message, length) != (ssize_t)length)
+		return false;
+	lost = 0;
+	return true;
+}
+
+bool
+audit_is_behind(void)
+{
+	return lost > 0;
+}
+
 void
+audit_catch_up(void)
+{
+	const struct ipc_record record = {
+		.length = sizeof(record), .outcome = IPC_LOST, .lost = lost};
+
+	if (lost > 0)
+		(void)send_record(&record, sizeof(record));
+}
+
+bool
 audit_write(const struct policy_image *image, const struct audit_event *event)
 {
 	char message[IPC_RECORD_MAX];
@@ -98,8 +133,8 @@ audit_write(const struct policy_image *image, const struct audit_event *event)
 			  record.asked_length != event->asked_length;
 	record.length = (uint16_t)length;
 	memcpy(message, &record, sizeof(record));
-	if (write(IPC_AUDIT, message, length) == (ssize_t)length)
-		lost = 0;
-	else
-		lost++;
+	if (send_record(message, length))
+		return true;
+	lost++;
+	return false;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Records of decisions, for the log process. Never waits: what finds the pipe full is counted. */
+/* Records of decisions, for the log process. Never waits: what finds the pipe full is counted and said. */
 #pragma once
 
 #include <stdbool.h>
@@ -45,4 +45,14 @@ int audit_start(void);
 /* Has this grant been recorded on this connection? Remembers it. */
 bool audit_seen(struct audit_seen *seen, const struct audit_event *event);
 
-void audit_write(const struct policy_image *image, const struct audit_event *event);
+/* Take that back: what was to be on record is not. */
+void audit_forget(struct audit_seen *seen, const struct audit_event *event);
+
+/* False: it is lost, and counted. */
+bool audit_write(const struct policy_image *image, const struct audit_event *event);
+
+/* Are there lost ones that nothing has been said of? */
+bool audit_is_behind(void);
+
+/* Say so, if there is room for it. */
+void audit_catch_up(void);

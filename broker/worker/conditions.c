@@ -81,7 +81,7 @@ access_conditions_hold(struct access *a, const struct stat *object,
 	if (!policy_owner_holds(a->options, object->st_uid, a->client->peer.uid))
 		return unmet_object(a, IPC_CONDITION_OWNER, object);
 	/* A link is as good as putting the object itself there. */
-	if (a->is_led && object->st_uid != a->led_by) {
+	if (a->is_led && (object->st_uid != a->led_by || a->led_by == POLICY_OVERFLOW_ID)) {
 		const struct stat link = {.st_mode = S_IFLNK | 0777, .st_uid = a->led_by};
 
 		return unmet_object(a, IPC_CONDITION_SYMLINK, &link);

@@ -176,6 +176,6 @@ request_not_given(const struct server *server, const struct client *client, stru
 		.rule = POLICY_NO_RULE,
 	};
 
-	audit_write(server->setup->image, &event);
+	(void)audit_write(server->setup->image, &event);
 	answer_whole(answer, error);
 }

@@ -364,7 +364,7 @@ time_left(const struct loop *loop)
 {
 	int64_t now, left = INT64_MAX;
 
-	if (loop->n_waiting == 0 && !is_idle(loop) && loop->look_at == 0)
+	if (loop->n_waiting == 0 && !is_idle(loop) && loop->look_at == 0 && !audit_is_behind())
 		return -1;
 	now = now_ms();
 	if (loop->n_waiting > 0)
@@ -373,6 +373,8 @@ time_left(const struct loop *loop)
 		left = loop->idle_since + SERVE_IDLE_MS - now;
 	if (loop->look_at != 0 && loop->look_at - now < left)
 		left = loop->look_at - now;
+	if (audit_is_behind() && left > SERVE_BEHIND_MS)
+		left = SERVE_BEHIND_MS;
 	return left < 0 ? 0 : (int)left;
 }
 
@@ -381,6 +383,7 @@ serve_due(struct loop *loop)
 {
 	int64_t now = now_ms();
 
+	audit_catch_up();
 	if (loop->look_at != 0 && loop->look_at <= now)
 		look(loop);
 	if (loop->n_waiting > 0) {
@@ -421,7 +424,8 @@ serve(const struct server *server, int epoll, size_t kept_max)
 
 	loop.began = loop.idle_since = now_ms();
 	look(&loop);
-	while (!loop.finishing || loop.newest) {
+	/* The broker ends who cannot say at last what was lost. */
+	while (!loop.finishing || loop.newest || audit_is_behind()) {
 		/* One at a time: what it ends may be what would be next in a list. */
 		r = epoll_wait(loop.epoll, &event, 1, time_left(&loop));
 		if (r < 0 && errno == EINTR)

@@ -14,6 +14,7 @@ enum {
 	SERVE_ARRIVALS = 32,           /* connections taken at a turn */
 	SERVE_CROWD = 3,               /* connections of others that make a turn of it */
 	SERVE_IDLE_MS = 60000,
+	SERVE_BEHIND_MS = 500, /* until lost records are told of, if none comes that could */
 	/*
 	 * Descriptors that were sent and that no client has received yet. The kernel counts them per
 	 * sending user, and workers without a uid of their own are all the same one: without a limit

@@ -204,6 +204,7 @@ test_lost(void **state)
 {
 	char record[IPC_RECORD_MAX], line[32768];
 	size_t n = make_record(record, "", "/srv/file", 9, 0);
+	struct ipc_record only_lost;
 	uint32_t lost = 35000;
 
 	memcpy(record + offsetof(struct ipc_record, lost), &lost, sizeof(lost));
@@ -212,6 +213,16 @@ test_lost(void **state)
 	assert_string_equal(line, "fdbroker: lost records=35000 worker=7");
 	read_line(*state, line);
 	assert_non_null(strstr(line, "granted"));
+	assert_lives(*state);
+	/* Nothing is left to go on record. */
+	n = make_record(record, "", "", 0, 0);
+	memcpy(&only_lost, record, sizeof(only_lost));
+	only_lost.outcome = IPC_LOST;
+	only_lost.lost = 1;
+	memcpy(record, &only_lost, sizeof(only_lost));
+	assert_int_equal(write(((struct log *)*state)->pipe, record, n), n);
+	read_line(*state, line);
+	assert_string_equal(line, "fdbroker: lost records=1 worker=7");
 	assert_lives(*state);
 }
 
@@ -335,7 +346,7 @@ test_lies(void **state)
 		{offsetof(struct ipc_record, path_length), 10},
 		{offsetof(struct ipc_record, error), 0xfff0},
 		{offsetof(struct ipc_record, error), 4096},
-		{offsetof(struct ipc_record, outcome), 3},
+		{offsetof(struct ipc_record, outcome), IPC_OUTCOMES_N},
 	};
 
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
