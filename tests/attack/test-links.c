@@ -67,6 +67,9 @@ make_links(void)
 		{"dangling", "../target/none"},
 		{"slash", "plain/"},
 		{"slash-dir", "../target//"},
+		{"dot", "plain/."},
+		{"dot-dir", "../target/./."},
+		{"dot-none", "none/."},
 	};
 
 	for (size_t i = 0; i < ELEMENTS(links); i++) {
@@ -194,6 +197,10 @@ test_decided_anew(void **state)
 		/* Which asks for a directory. */
 		{"slash", ENOTDIR, NULL},
 		{"slash-dir/file", 0, "target/file"},
+		{"dot", ENOTDIR, NULL},
+		{"dot-dir", EISDIR, NULL},
+		{"dot-dir/file", 0, "target/file"},
+		{"dot-none", ENOENT, NULL},
 		/* Nothing is told of where no rule reaches: what is there, and what is not. */
 		{"secret", EACCES, NULL},
 		{"secret-none", EACCES, NULL},
@@ -239,6 +246,7 @@ test_decided_anew(void **state)
 static void
 test_flags_on_links(void **state)
 {
+	static const char *const directories[] = {"slash", "dot", "dot-none"};
 	struct statx object;
 	unsigned before = count_names();
 	int fd = -1;
@@ -263,6 +271,15 @@ test_flags_on_links(void **state)
 			 EACCES);
 	assert_int_equal(peer_open(&peer, O_RDWR | O_CREAT, 0600, at("yes/secret-none"), NULL),
 			 EACCES);
+	/* Also where open(2) asks whether there is a directory. */
+	for (size_t i = 0; i < ELEMENTS(directories); i++) {
+		const char *link = at("yes/%s", directories[i]);
+
+		assert_int_equal(open(link, O_RDWR | O_CREAT | O_CLOEXEC, 0600), -1);
+		assert_int_equal(peer_open(&peer, O_RDWR | O_CREAT, 0600, link, NULL), errno);
+		assert_int_equal(peer_open(&peer, O_WRONLY | O_TRUNC, 0600, link, NULL),
+				 i == 2 ? ENOENT : ENOTDIR);
+	}
 	assert_int_equal(count_names(), before);
 	assert_int_equal(peer_open(&peer, O_RDWR | O_CREAT, 0600, at("yes/make"), &fd), 0);
 	assert_true(is_same(fd, at("yes/made")));

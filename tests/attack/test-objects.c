@@ -214,6 +214,74 @@ test_fifo_is_not_opened(void **state)
 	}
 }
 
+/* A name that is there and is not, all the time. */
+static int
+come_and_go(void *there)
+{
+	char away[256];
+
+	snprintf(away, sizeof(away), "%s-away", (const char *)there);
+	for (;;)
+		if (rename(there, away) < 0 || rename(away, there) < 0)
+			return 1;
+}
+
+static void
+test_fifo_that_comes_and_goes(void **state)
+{
+	enum { TRIES = 20000 };
+	static char path[256];
+	unsigned errors[4096] = {}; /* errno values */
+	struct waiting w;
+	pid_t mover;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s", at("reg/comes"));
+	assert_return_code(mkfifo(path, 0600), errno);
+	assert_return_code(link(path, at("reg/stays")), errno);
+	w = wait_in_open(at("reg/stays"), O_WRONLY);
+	mover = act_begin(NULL, come_and_go, path);
+	for (int i = 0; i < TRIES; i++)
+		errors[peer_open(&peer, O_RDONLY, 0, path, NULL)]++;
+	assert_true(waits(&w, 0));
+	/* It was seen, it was gone, and it came in between. */
+	printf("# EACCES %u, ENOENT %u, EAGAIN %u\n", errors[EACCES], errors[ENOENT],
+	       errors[EAGAIN]);
+	assert_true(errors[EACCES] > 0 && errors[ENOENT] > 0);
+	assert_int_equal(errors[EACCES] + errors[ENOENT] + errors[EAGAIN], TRIES);
+	/* The counter-check: an open in order to learn what is there. */
+	for (double end = seconds_now() + WAIT_SECONDS; waits(&w, 0) && seconds_now() < end;)
+		(void)plain_open(path, O_RDONLY);
+	assert_false(waits(&w, 0));
+	kill(mover, SIGKILL);
+	(void)act_end(mover);
+	waiting_end(&w);
+}
+
+/* All that the host's own call says, and nothing of where the worker has it mounted. */
+static void
+test_stat_is_the_hosts(void **state)
+{
+	static const char *const paths[] = {"reg", "reg/file", "reg/fifo", "reg/directory"};
+	const unsigned told = STATX_BASIC_STATS | STATX_BTIME;
+	struct statx here, there;
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(paths); i++) {
+		const char *path = at("%s", paths[i]);
+
+		assert_int_equal(peer_stat(&peer, 0, path, &there), 0);
+		assert_return_code(statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, told, &here), errno);
+		assert_int_equal(there.stx_mask, here.stx_mask & told);
+		assert_int_equal(there.stx_attributes, here.stx_attributes);
+		assert_int_equal(there.stx_attributes_mask,
+				 here.stx_attributes_mask & ~(uint64_t)STATX_ATTR_MOUNT_ROOT);
+		here.stx_mask = there.stx_mask;
+		here.stx_attributes_mask = there.stx_attributes_mask;
+		assert_memory_equal(&there, &here, WIRE_STATUS_SIZE);
+	}
+}
+
 static void
 test_fifo_never_blocks(void **state)
 {
@@ -409,7 +477,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_type),
+		cmocka_unit_test(test_stat_is_the_hosts),
 		cmocka_unit_test(test_fifo_is_not_opened),
+		cmocka_unit_test(test_fifo_that_comes_and_goes),
 		cmocka_unit_test(test_fifo_never_blocks),
 		cmocka_unit_test(test_fifo_of_two_rules),
 		cmocka_unit_test(test_terminal_is_not_opened),

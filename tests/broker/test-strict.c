@@ -76,6 +76,7 @@ static const struct {
 	{"another's in the peer's", {ROOT, {P, 0755}}, FILE_OF(V), 2, 2},
 	{"the peer's in another's", {ROOT, {U, 0755}}, FILE_OF(P), 2, 2},
 	{"a user's, beneath its own and root's", {ROOT, {U, 0755}, ROOT}, FILE_OF(U), 0, 0},
+	{"whom the number stands for", {ROOT, {65534, 0755}}, FILE_OF(65534), 2, 2},
 	{"two owners, of the upper", {ROOT, {U, 0755}, {V, 0755}}, FILE_OF(U), 3, 3},
 	{"two owners, of the lower", {ROOT, {U, 0755}, {V, 0755}}, FILE_OF(V), 2, 2},
 	{"two owners, of root", {ROOT, {U, 0755}, {V, 0755}}, FILE_OF(0), 2, 2},
