@@ -680,7 +680,7 @@ test_memory_is_not_renewed(void **state)
 
 struct counts {
 	unsigned granted, refused, again, other;
-	bool sees; /* the rule asks for strictmodes */
+	bool sees; /* the rule asks for strictmodes, and there is a CPU to exchange from meanwhile */
 };
 
 /* Not before it was seen once that what was opened is not in the directory that is there now. */
@@ -716,6 +716,14 @@ hammer(void *context)
 	return 0;
 }
 
+static bool
+has_two_cpus(void)
+{
+	cpu_set_t cpus;
+
+	return sched_getaffinity(0, sizeof(cpus), &cpus) < 0 || CPU_COUNT(&cpus) > 1;
+}
+
 /*
  * A name in a sticky directory that is now Mallory's, with a secret in it, and now root's own, as that of
  * a lock is: what was opened in the one is not to be judged by the other.
@@ -733,7 +741,8 @@ test_lock_directory(void **state)
 	directory("s/tmp/lock", MALLORY, 0755);
 	file("s/tmp/lock/file", 0);
 	directory("s/tmp/root-lock", 0, 0755);
-	counts[0].sees = true;
+	/* On a single one the worker is hardly ever interrupted between two calls. */
+	counts[0].sees = has_two_cpus();
 	fflush(NULL);
 	exchanger = fork();
 	assert_return_code(exchanger, errno);
@@ -754,7 +763,7 @@ test_lock_directory(void **state)
 	kill(exchanger, SIGKILL);
 	assert_int_equal(waitpid(exchanger, NULL, 0), exchanger);
 	assert_true(counts[0].granted == 0 && counts[0].refused > 0 && counts[0].other == 0);
-	assert_true(counts[0].again > 0);
+	assert_true(counts[0].again > 0 || !counts[0].sees);
 	assert_true(counts[1].granted > 0 && counts[1].other == 0);
 	munmap(counts, 2 * sizeof(*counts));
 }
