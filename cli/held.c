@@ -171,8 +171,8 @@ held_object(const struct held *held, const struct stat *object, struct unmet *re
 		return false;
 	if (held->verbs & POLICY_WRITE && is_privileged(held->path, object, &bits))
 		return unmet_object("set-id", object,
-				    cli_format("no rule gives it out for writing; if it needs no "
-					       "privileges: %s %s",
+				    cli_format("%s %s, if it needs no privileges; no rule "
+					       "gives it out for writing",
 					       bits ? "chmod ug-s" : "setcap -r", word),
 				    ret_unmet);
 	return true;
