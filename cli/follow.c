@@ -111,5 +111,9 @@ follow_really(const char *path)
 		now = cli_format("%s%s", strcmp(target, "/") == 0 ? "" : target, before + at);
 		at = 0;
 	}
+	if (!*now) {
+		free(now);
+		now = cli_format("/");
+	}
 	return now;
 }

@@ -159,8 +159,8 @@ explain_not_found(const char *path, const char *verbs)
 	if (is_missing(path))
 		cli_error("%s: %s", path, strerror(ENOENT));
 	else
-		cli_error("%s: %s; or the rule for it begins with a symbolic link; %s",
-			  path, strerror(ENOENT), question);
+		cli_error("%s: %s; or the rule for it begins with a symbolic link; %s", path,
+			  strerror(ENOENT), question);
 }
 
 static void

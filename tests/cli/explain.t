@@ -284,6 +284,9 @@ ok 'nor for what is not there yet' lacks "$out" write
 ln -s "$there/dir" "$there/dir/again"
 there link/again/new/x "$there/link is a symbolic link: the broker will not give it
        the real path to ask for is $there/dir/new/x" 1 read
+ln -s / "$there/root"
+there root "$there/root is a symbolic link: the broker will not give it
+       the real path to ask for is /" 1 read
 ln -s nowhere "$there/dangling"
 there dangling "$there/dangling is a symbolic link: the broker will not give it" 1 read
 ok 'nor for one that leads nowhere' lacks "$out" write
