@@ -201,6 +201,11 @@ held_create(const struct held *held, struct unmet *ret_unmet)
 	if (!strict_holds(held, &chain, &directory, ret_unmet))
 		return false;
 	policy_chain_add(&chain, length ?: 1, &directory);
+	if (!policy_owner_holds(held->options, wanted.st_uid, wanted.st_uid))
+		return unmet_object("owner", &wanted,
+				    cli_format("a new file belongs to the peer: the rule needs "
+					       "'owner=peer', or none"),
+				    ret_unmet);
 	return owner_holds(held, &wanted, ret_unmet) &&
 	       strict_holds(held, &chain, &wanted, ret_unmet);
 }

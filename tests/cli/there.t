@@ -8,7 +8,7 @@ needs_root
 umask 022
 
 D=$T/d
-mkdir "$D" "$D"/{in,in/wide,to,other,grp,mine,mine/moved,fine,flat,flat/{sub,bind,plain},deep,deep/sub,sticky,owned,set-id,made}
+mkdir "$D" "$D"/{in,in/wide,to,other,grp,mine,mine/moved,fine,flat,flat/{sub,bind,plain},deep,deep/sub,sticky,owned,set-id,made,roots,fifos}
 mkdir -m 700 "$T/private" "$T/private/real"
 for file in to/{f,secret} other/f flat/{bind,plain}/file flat/{sub,bind,plain}/fifo grp/old sticky/file owned/file set-id/{bits,caps}; do echo text >"$D/$file"; done
 echo text | tee "$T/private/file" >"$T/private/real/file"
@@ -68,6 +68,8 @@ allow user:$A read $D/owned/* owner=peer
 allow user:$A write $D/set-id/*
 allow user:$A write,create $D/grp/* $D/mine/** $D/fine/*
 allow user:$A write,create $D/made/* symlinks=beneath
+allow user:$A write,create $D/roots/* owner=root
+allow user:$A write,create $D/fifos/* type=fifo
 EOF
 start_broker
 
@@ -134,6 +136,11 @@ has "as its log does" " condition=strictmodes directory=\"$D/grp\" mode=0775 own
 agrees "in one of root's that the peer can have moved" write,create mine/moved/new 0 EACCES "$D/mine/moved/new: ${created}strictmodes directory=\"$D/mine\" mode=0755 owner=$A"
 has "as its log does" " condition=strictmodes directory=\"$D/mine\" mode=0755 owner=$A\$" "$(logged "$D/mine/moved/new")"
 agrees "behind a link" write,create made/grp 1 EACCES "$D/made/grp $leads $D/grp/linked; $D/grp/linked: ${created}strictmodes directory=\"$D/grp\" mode=0775 owner=0"
+agrees "where files are root's" write,create roots/new 0 EACCES "$D/roots/new: ${created}owner mode=00 owner=$A"
+has "as its log does" " condition=owner mode=00 owner=$A\$" "$(logged "$D/roots/new")"
+is "what to do" "a new file belongs to the peer: the rule needs 'owner=peer', or none" "$(remedy)"
+agrees "where only FIFOs are given" write,create fifos/new 0 EACCES "$D/fifos/new: ${created}type is=reg mode=00 owner=$A"
+has "as its log does" " condition=type is=reg mode=00 owner=$A\$" "$(logged "$D/fifos/new")"
 agrees "where the peer may" write,create fine/new 0 0 ""
 agrees "where a link leads" write,create made/link 0 0 "$D/made/link $leads $D/fine/linked"
 agrees "in a directory of the peer's own" write,create mine/new 0 0 ""
