@@ -168,9 +168,9 @@ explain_mounted(const char *path, const char *verbs)
 {
 	_cleanup_free_ char *question = admin_question(path, verbs);
 
-	cli_error("%s: a file system is mounted on the way, which the rule does not take in "
+	cli_error("%s: %s; a file system is mounted on the way, which the rule does not take in "
 		  "without '**', or a directory was moved just then; %s",
-		  path, question);
+		  path, strerror(EXDEV), question);
 }
 
 static void

@@ -153,7 +153,7 @@ has "what to do" "write '\\*\\*' in the pattern, .* or a rule that begins with $
 agrees "a bind mount of the same file system" read flat/bind/file 0 EXDEV "$D/flat/bind $other"
 agrees "beside it" read flat/plain/file 0 0 ""
 agrees "below a rule with **" read deep/sub/file 0 0 ""
-has "'cat' says what that is" "^fdbroker: $D/flat/sub/file: a file system is mounted on the way, which the rule does not take in without '\\*\\*', .*; an administrator can ask: fdbroker explain --policy DIR user:$A\\+group:$A read $D/flat/sub/file " \
+has "'cat' says what that is" "^fdbroker: $D/flat/sub/file: Invalid cross-device link; a file system is mounted on the way, which the rule does not take in without '\\*\\*', .*; an administrator can ask: fdbroker explain --policy DIR user:$A\\+group:$A read $D/flat/sub/file " \
 	"$(as $A "$BUILD/fdbroker" cat "$D/flat/sub/file" 2>&1)"
 
 # --- a link in the rule's beginning
