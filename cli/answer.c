@@ -30,7 +30,40 @@ note_around(void *context, uint32_t rule, unsigned failed)
 	answer->around[answer->n_around++] = rule;
 }
 
-/* None for a path behind a symbolic link: a rule for it would do nothing. */
+/* A rule whose day is over, and which would allow it else. */
+static void
+note_over(void *context, uint32_t rule, unsigned failed)
+{
+	struct answer *answer = context;
+
+	if (failed != POLICY_CLAUSE_UNTIL)
+		return;
+	for (size_t i = 0; i < answer->n_over; i++)
+		if (answer->over[i] == rule)
+			return;
+	answer->over = cli_resize(answer->over, answer->n_over + 1, sizeof(*answer->over));
+	answer->over[answer->n_over++] = rule;
+}
+
+/* Those that deny are over for good. */
+static void
+find_over(const struct ask *ask, struct answer *answer)
+{
+	struct policy_request request = ask_request(ask, answer->verbs, 0);
+	size_t kept = 0;
+
+	policy_explain(ask->rules.image, &ask->identity, &request, note_over, answer);
+	for (size_t i = 0; i < answer->n_over; i++) {
+		struct policy_rule rule;
+
+		policy_rule_describe(ask->rules.image, answer->over[i], &rule);
+		if (rule.verdict == POLICY_ALLOW)
+			answer->over[kept++] = answer->over[i];
+	}
+	answer->n_over = kept;
+}
+
+/* None where it would do nothing: for a path behind a symbolic link, and to open a directory. */
 static void
 suggest(const struct ask *ask, struct answer *answer)
 {
@@ -38,15 +71,20 @@ suggest(const struct ask *ask, struct answer *answer)
 	_cleanup_free_ char *pattern = cli_literal_pattern(ask->path), *rule = NULL;
 	struct policy_request request = ask_request(ask, answer->verbs, 0);
 	struct object object;
-	bool linked;
+	const char *type;
+	bool in_vain;
 
-	object_look(ask, answer->verbs, NULL, 0, &object);
-	linked = object.path && strcmp(object.kind, "symbolic link") == 0;
+	object_look(ask, answer->verbs, &object);
+	in_vain = object.path &&
+		  (strcmp(object.kind, "symbolic link") == 0 ||
+		   strcmp(object.kind, "directory") == 0 || strcmp(object.kind, "socket") == 0);
+	type = object_type(&object);
 	object_clear(&object);
-	if (linked)
+	if (in_vain)
 		return;
-	rule = cli_format("allow %s %s %s", ask->who_text, policy_verbs_text(answer->verbs, text),
-			  pattern);
+	rule = cli_format("allow %s %s %s%s%s", ask->who_text,
+			  policy_verbs_text(answer->verbs, text), pattern, type ? " type=" : "",
+			  type ?: "");
 	answer->refused =
 		subject_is_overflow(ask) ? cli_format("%s", SUBJECT_OVERFLOW) : rules_refused(rule);
 	if (answer->refused)
@@ -76,8 +114,10 @@ ask_answer(const struct ask *ask, unsigned verbs)
 		request.from = decision.next;
 		policy_decide(ask->rules.image, &ask->identity, &request, &decision);
 	}
-	if (answer.decision.rule == POLICY_NO_RULE && !answer.decision.exhausted)
+	if (answer.decision.rule == POLICY_NO_RULE && !answer.decision.exhausted) {
+		find_over(ask, &answer);
 		suggest(ask, &answer);
+	}
 	return answer;
 }
 
@@ -88,6 +128,7 @@ answer_clear(struct answer *answer)
 	free(answer->suggestion);
 	free(answer->refused);
 	free(answer->around);
+	free(answer->over);
 	*answer = (struct answer){0};
 }
 
@@ -273,7 +314,7 @@ answer_json(struct ask *ask, const struct answer *answer, json_t *object)
 {
 	const struct policy_decision *decision = &answer->decision;
 	json_t *alternatives = cli_json_array(), *rule = cli_json_null();
-	json_t *around = cli_json_array();
+	json_t *around = cli_json_array(), *over = cli_json_array();
 
 	if (answer->n_allows > 0)
 		rule = allow_json(ask, answer->verbs, answer->allows[0]);
@@ -295,4 +336,7 @@ answer_json(struct ask *ask, const struct answer *answer, json_t *object)
 	for (size_t i = 0; i < answer->n_around; i++)
 		cli_json_add(around, ask_rule_json(ask, answer->around[i]));
 	cli_json_put(object, "around", around);
+	for (size_t i = 0; i < answer->n_over; i++)
+		cli_json_add(over, ask_rule_json(ask, answer->over[i]));
+	cli_json_put(object, "over", over);
 }

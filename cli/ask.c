@@ -172,6 +172,24 @@ say_warnings(const struct ask *ask)
 			  n == 1 ? "it" : "them");
 }
 
+static char *
+explain_command(const struct cli_args *args)
+{
+	char *text = cli_format("fdbroker explain");
+
+	for (size_t i = 0; i < args->n_policies; i++) {
+		_cleanup_free_ char *before = text, *word = cli_shell_word(args->policies[i]);
+
+		text = cli_format("%s --policy %s", before, word);
+	}
+	if (args->value[CLI_ON]) {
+		_cleanup_free_ char *before = text;
+
+		text = cli_format("%s --on %s", before, args->value[CLI_ON]);
+	}
+	return text;
+}
+
 int
 ask_start(const struct cli_args *args, struct ask *ret_ask)
 {
@@ -183,6 +201,7 @@ ask_start(const struct cli_args *args, struct ask *ret_ask)
 		.path = path,
 		.length = strlen(path),
 		.json = args->value[CLI_JSON] != NULL,
+		.command = explain_command(args),
 		.ids = cli_resize(NULL, POLICY_SUBJECTS_MAX, sizeof(uint32_t)),
 	};
 	r = parse_verbs(args, ret_ask);
@@ -208,8 +227,10 @@ ask_clear(struct ask *ask)
 {
 	rules_clear(&ask->rules);
 	who_clear(&ask->who);
+	free(ask->command);
 	free(ask->ids);
 	free(ask->lacks);
+	ask->command = NULL;
 	ask->ids = NULL;
 	ask->lacks = NULL;
 }

@@ -17,6 +17,7 @@ struct ask {
 	bool each;   /* VERBS was `any`: every verb is a question of its own */
 	int32_t day; /* days since 1970-01-01 UTC */
 	bool json;
+	char *command; /* "fdbroker explain", with the options that say which policy and day */
 	struct who who;
 	struct rules rules;
 	uint32_t *ids;
@@ -44,6 +45,8 @@ struct answer {
 	char *refused;    /* or why WHO cannot be allowed it as it stands */
 	uint32_t *around; /* rules with an except that the suggestion goes round */
 	size_t n_around;
+	uint32_t *over; /* rules that would allow it, were their last day not over */
+	size_t n_over;
 };
 struct answer ask_answer(const struct ask *ask, unsigned verbs);
 void answer_clear(struct answer *answer);

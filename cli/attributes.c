@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdbool.h>
+#include <stdlib.h>
 
 #include "text.h"
 
@@ -63,28 +64,36 @@ attributes_mode(mode_t mode)
 const char *
 attributes_user(uid_t uid)
 {
-	static const struct passwd *user;
+	static char *name; /* a copy: others ask the database as well */
 	static bool known;
 	static uid_t last;
 
 	/* Most files of a directory have one owner. */
-	if (!known || last != uid)
-		user = getpwuid(uid);
+	if (!known || last != uid) {
+		const struct passwd *user = getpwuid(uid);
+
+		free(name);
+		name = user ? cli_format("%s", user->pw_name) : NULL;
+	}
 	known = true;
 	last = uid;
-	return user ? user->pw_name : NULL;
+	return name;
 }
 
 const char *
 attributes_group(gid_t gid)
 {
-	static const struct group *group;
+	static char *name;
 	static bool known;
 	static gid_t last;
 
-	if (!known || last != gid)
-		group = getgrgid(gid);
+	if (!known || last != gid) {
+		const struct group *group = getgrgid(gid);
+
+		free(name);
+		name = group ? cli_format("%s", group->gr_name) : NULL;
+	}
 	known = true;
 	last = gid;
-	return group ? group->gr_name : NULL;
+	return name;
 }

@@ -17,16 +17,32 @@ object_matters(const struct answer *answer)
 static void
 print_object(const struct ask *ask, const struct answer *answer)
 {
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *text = NULL, *advice = NULL;
 	struct object object;
 
-	object_look(ask, answer->verbs, answer->allows, answer->n_allows, &object);
+	object_look(ask, answer->verbs, &object);
 	text = object_text(&object);
+	advice = object_advice(&object);
 	if (text)
 		cli_error("%s", text);
-	if (object.real && object.refused)
-		cli_error("the real path to ask for is %s", object.real);
+	if (advice)
+		cli_error("%s", advice);
 	object_clear(&object);
+}
+
+static void
+print_over(const struct ask *ask, const struct answer *answer)
+{
+	for (size_t i = 0; i < answer->n_over; i++) {
+		_cleanup_free_ char *day = NULL;
+		struct policy_rule rule;
+
+		policy_rule_describe(ask->rules.image, answer->over[i], &rule);
+		day = ask_day_text(rule.options.until);
+		cli_error("%s:%u would allow it, but is over since the end of %s (UTC): give "
+			  "'until' a later day",
+			  rule.file, rule.line, day);
+	}
 }
 
 static void
@@ -35,6 +51,7 @@ print(struct ask *ask, const struct answer *answer)
 	char text[POLICY_VERBS_TEXT_MAX];
 
 	answer_print(ask, answer, false);
+	print_over(ask, answer);
 	if (answer->refused)
 		cli_error("no rule can allow it to this WHO:");
 	if (answer->suggestion)
@@ -53,7 +70,7 @@ print_json(struct ask *ask, const struct answer *answer)
 
 	answer_json(ask, answer, object);
 	if (object_matters(answer))
-		object_look(ask, answer->verbs, answer->allows, answer->n_allows, &there);
+		object_look(ask, answer->verbs, &there);
 	cli_json_put(object, "object", object_json(&there));
 	object_clear(&there);
 	cli_json_print(object);

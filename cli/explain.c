@@ -17,6 +17,7 @@ enum {
 /* One answer and all that explains it. */
 struct explanation {
 	struct answer answer;
+	struct object there;
 	struct near_rules rules;
 	size_t shown; /* near misses end here */
 	bool together;
@@ -45,6 +46,7 @@ explanation_find(struct ask *ask, unsigned verbs, bool all)
 {
 	struct explanation e = {.answer = ask_answer(ask, verbs)};
 
+	object_look(ask, verbs, &e.there);
 	near_find(ask, verbs, &e.answer.decision, &e.rules);
 	e.shown = all ? e.rules.n : e.rules.n_shown;
 	if (!all && e.shown > e.rules.n_matched + NEAR_SHOWN)
@@ -60,8 +62,16 @@ static void
 explanation_clear(struct explanation *e)
 {
 	answer_clear(&e->answer);
+	object_clear(&e->there);
 	near_clear(&e->rules);
 	free(e->begin);
+}
+
+/* By the policy, also of where links lead. */
+static bool
+is_allowed(const struct explanation *e)
+{
+	return e->answer.decision.verdict == POLICY_ALLOW && !e->there.denied;
 }
 
 /* It was shown with the verdict. */
@@ -144,16 +154,18 @@ print_rules(struct ask *ask, struct explanation *e)
 	answer_print_suggestion(ask, &e->answer, stdout, "       ");
 }
 
+/* before: what was printed already. */
 static void
-print_object(const struct object *object)
+print_object(const struct object *object, const struct object *before)
 {
-	_cleanup_free_ char *text = object_text(object);
+	_cleanup_free_ char *text = object_text(object), *advice = object_advice(object);
+	_cleanup_free_ char *known = before ? object_text(before) : NULL;
 
-	if (!text)
+	if (!text || (known && strcmp(text, known) == 0))
 		return;
 	cli_line(stdout, "file   %s", text);
-	if (object->real && object->refused)
-		cli_line(stdout, "       the real path to ask for is %s", object->real);
+	if (advice)
+		cli_line(stdout, "       %s", advice);
 }
 
 /* --- JSON -------------------------------------------------------------------------------- */
@@ -198,6 +210,7 @@ put_explanation(struct ask *ask, struct explanation *e, json_t *object)
 	for (size_t i = e->rules.n_matched; i < e->shown; i++)
 		cli_json_add(near, near_json(ask, e, &e->rules.items[i]));
 	answer_json(ask, &e->answer, object);
+	cli_json_put(object, "verdict", cli_json_text(is_allowed(e) ? "allow" : "deny"));
 	cli_json_put(object, "matched", matched);
 	cli_json_put(object, "near", near);
 	cli_json_put(object, "near_more", cli_json_integer((json_int_t)(e->rules.n - e->shown)));
@@ -210,15 +223,15 @@ put_explanation(struct ask *ask, struct explanation *e, json_t *object)
 /* --- both -------------------------------------------------------------------------------- */
 
 static int
-explain_json(struct ask *ask, struct explanation *all, size_t n, const struct object *there)
+explain_json(struct ask *ask, struct explanation *all, size_t n)
 {
 	json_t *object, *list = cli_json_array();
 	bool allowed = true;
 
 	for (size_t i = 0; i < n; i++)
-		allowed &= all[i].answer.decision.verdict == POLICY_ALLOW;
+		allowed &= is_allowed(&all[i]);
 	object = ask_json(ask, allowed);
-	cli_json_put(object, "object", object_json(there));
+	cli_json_put(object, "object", object_json(&all[0].there));
 	for (size_t i = 0; ask->each && i < n; i++) {
 		json_t *one = cli_json_object();
 
@@ -236,22 +249,23 @@ explain_json(struct ask *ask, struct explanation *all, size_t n, const struct ob
 }
 
 static int
-explain_text(struct ask *ask, struct explanation *all, size_t n, const struct object *there)
+explain_text(struct ask *ask, struct explanation *all, size_t n)
 {
 	bool allowed = true;
 
 	/* All verdicts come first. */
 	for (size_t i = 0; i < n; i++) {
-		allowed &= all[i].answer.decision.verdict == POLICY_ALLOW;
+		allowed &= is_allowed(&all[i]);
 		if (ask->each)
 			printf("%-7s ", policy_verb_names[i]);
 		answer_print(ask, &all[i].answer, ask->each);
 	}
-	print_object(there);
+	print_object(&all[0].there, NULL);
 	for (size_t i = 0; i < n; i++) {
 		if (ask->each) {
 			printf("\n%s:\n", policy_verb_names[i]);
 			answer_print(ask, &all[i].answer, false);
+			print_object(&all[i].there, &all[0].there);
 		}
 		print_rules(ask, &all[i]);
 	}
@@ -262,7 +276,6 @@ int
 cli_explain(const struct cli_args *args)
 {
 	struct explanation all[POLICY_VERBS_N];
-	struct object there = {0};
 	struct ask ask;
 	size_t n = 0;
 	int r = ask_start(args, &ask);
@@ -270,15 +283,10 @@ cli_explain(const struct cli_args *args)
 	for (unsigned i = 0; r == CLI_YES && i < POLICY_VERBS_N && (ask.each || n == 0); i++)
 		all[n++] = explanation_find(&ask, ask.each ? 1u << i : ask.verbs,
 					    args->value[CLI_ALL] != NULL);
-	if (r == CLI_YES) {
-		object_look(&ask, all[0].answer.verbs, all[0].answer.allows, all[0].answer.n_allows,
-			    &there);
-		r = ask.json ? explain_json(&ask, all, n, &there)
-			     : explain_text(&ask, all, n, &there);
-	}
+	if (r == CLI_YES)
+		r = ask.json ? explain_json(&ask, all, n) : explain_text(&ask, all, n);
 	while (n > 0)
 		explanation_clear(&all[--n]);
-	object_clear(&there);
 	ask_clear(&ask);
 	return r;
 }

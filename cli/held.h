@@ -9,9 +9,34 @@
 
 #include "ask.h"
 
-/*
- * Which condition this object does not meet, in the words of the broker's log; malloc'ed. NULL: none that
- * could be seen. No directory of the path is a symbolic link.
- */
-char *held_unmet(const struct ask *ask, unsigned verbs, const struct policy_options *options,
-		 const struct stat *object);
+/* A condition that does not hold; both malloc'ed. */
+struct unmet {
+	char *condition; /* in the words of the broker's log */
+	char *remedy;    /* what can be done about it */
+};
+void unmet_clear(struct unmet *unmet);
+
+/* A link that led there: of somebody else than root and the peer. */
+struct led {
+	bool is_led;
+	uid_t by;
+};
+
+/* What a rule is asked about: no directory of path is a symbolic link. */
+struct held {
+	const struct ask *ask;
+	unsigned verbs;
+	const struct policy_options *options;
+	const char *path;
+	struct led led;
+};
+
+/* Does the object meet the conditions but that of its type, as far as can be seen? */
+bool held_object(const struct held *held, const struct stat *object, struct unmet *ret_unmet);
+
+/* Could it be created, where nothing is? */
+bool held_create(const struct held *held, struct unmet *ret_unmet);
+
+/* May this link lead the peer on? ret_led: what is held from then on. */
+bool held_link(const struct held *held, const struct stat *link, struct led *ret_led,
+	       struct unmet *ret_unmet);

@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli.h"
 #include "client-lib/fdbroker.h"
@@ -97,6 +98,24 @@ has_other_ids(void)
 	return map && !same;
 }
 
+/* What is to be asked, and by whom. */
+static char *
+admin_question(const char *path, const char *verbs)
+{
+	_cleanup_free_ char *who = who_am_i(), *who_word = cli_shell_word(who);
+	_cleanup_free_ char *path_word = cli_shell_word(path);
+	_cleanup_free_ char *status = status_command();
+
+	if (has_other_ids())
+		return cli_format("'fdbroker whoami' shows what an administrator can ask");
+	if (strcmp(cli_socket_path(), BROKER_SOCKET_DEFAULT) == 0)
+		return cli_format("an administrator can ask: fdbroker explain %s %s %s", who_word,
+				  verbs, path_word);
+	return cli_format("an administrator can ask: fdbroker explain --policy DIR %s %s %s "
+			  "(the policy is that broker's: '%s' names each DIR)",
+			  who_word, verbs, path_word, status);
+}
+
 static void
 explain_denied(const char *path, const char *verbs)
 {
@@ -106,21 +125,52 @@ explain_denied(const char *path, const char *verbs)
 		       : cli_format("the broker's policy does not allow it, or it is not what its "
 				    "rule asks for (then condition= in the log says which: "
 				    "journalctl -u fdbroker)");
-	_cleanup_free_ char *who = who_am_i(), *who_word = cli_shell_word(who);
-	_cleanup_free_ char *path_word = cli_shell_word(path);
-	_cleanup_free_ char *status = status_command();
+	_cleanup_free_ char *question = admin_question(path, verbs);
 
-	if (has_other_ids())
-		cli_error("%s: %s; 'fdbroker whoami' shows what an administrator can ask", path,
-			  why);
-	else if (strcmp(cli_socket_path(), BROKER_SOCKET_DEFAULT) == 0)
-		cli_error("%s: %s; an administrator can ask: fdbroker explain %s %s %s", path, why,
-			  who_word, verbs, path_word);
+	cli_error("%s: %s; %s", path, why, question);
+}
+
+/* Can this process see for itself that it is not there? */
+static bool
+is_missing(const char *path)
+{
+	_cleanup_free_ char *part = cli_format("%s", path);
+	struct stat status;
+	size_t at = 0;
+
+	do {
+		at += 1 + strcspn(path + at + 1, "/");
+		part[at] = '\0';
+		if (lstat(part, &status) < 0)
+			return errno == ENOENT;
+		if (S_ISLNK(status.st_mode))
+			return false;
+		part[at] = path[at];
+	} while (path[at]);
+	return false;
+}
+
+/* A rule permits it: which one, and whether there is such a file, is the administrator's to say. */
+static void
+explain_not_found(const char *path, const char *verbs)
+{
+	_cleanup_free_ char *question = admin_question(path, verbs);
+
+	if (is_missing(path))
+		cli_error("%s: %s", path, strerror(ENOENT));
 	else
-		cli_error(
-			"%s: %s; an administrator can ask: fdbroker explain --policy DIR %s %s %s "
-			"(the policy is that broker's: '%s' names each DIR)",
-			path, why, who_word, verbs, path_word, status);
+		cli_error("%s: %s; or the rule for it begins with a symbolic link; %s", path,
+			  strerror(ENOENT), question);
+}
+
+static void
+explain_mounted(const char *path, const char *verbs)
+{
+	_cleanup_free_ char *question = admin_question(path, verbs);
+
+	cli_error("%s: %s; a file system is mounted on the way, which the rule does not take in "
+		  "without '**', or a directory was moved just then; %s",
+		  path, strerror(EXDEV), question);
 }
 
 static void
@@ -191,6 +241,12 @@ cli_explain_refusal(const char *path, const char *verbs, int error)
 	switch (error) {
 	case EACCES:
 		explain_denied(path, verbs);
+		break;
+	case ENOENT:
+		explain_not_found(path, verbs);
+		break;
+	case EXDEV:
+		explain_mounted(path, verbs);
 		break;
 	case EINVAL:
 		cli_error("%s: the broker does not take these flags", path);

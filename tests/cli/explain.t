@@ -258,8 +258,20 @@ there() {
 	ok "there: $1: $2" is "$(grep -A1 '^file' <<<"$out" | grep -v '^[a-z]* *[a-z/].*policy:\|^near\|^write')" "${2:+file   $2}"
 }
 there file '' 0 read
-there fifo "$there/fifo is a FIFO: the broker will not give it" 0 read
-there dir "$there/dir is a directory: directories are listed, not opened" 1 read
+there fifo "$there/fifo is a FIFO: the broker will not give it
+       to give it, a rule needs 'type=fifo'" 0 read
+there dir "$there/dir is a directory: directories are listed, not opened
+       the verb for it is list: fdbroker explain --policy $scratch/there.policy any list $there/dir" 1 read
+ok 'no rule that cannot open it is proposed' lacks "$out" write
+mkfifo "$there/other"
+exits 'no rule for a FIFO' 1 explain --policy "$scratch/there.policy" user:4242 read "$there/other"
+ok 'the rule that is proposed has its type' has "$out" "       allow user:4242 read $there/other type=fifo"
+/usr/bin/python3 -I -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$there/socket"
+exits 'no rule for a socket' 1 explain --policy "$scratch/there.policy" user:4242 read "$there/socket"
+ok 'there is none to propose' lacks "$out" write
+ok 'which is said' has "$out" 'no rule can give one'
+exits 'a directory, to be listed' 1 explain --policy "$scratch/there.policy" user:4242 list "$there/dir"
+ok 'has one' has "$out" "       allow user:4242 list $there/dir"
 there dir '' 1 list
 touch "$there/dir/x"
 there link/x "$there/link is a symbolic link: the broker will not give it
@@ -272,6 +284,9 @@ ok 'nor for what is not there yet' lacks "$out" write
 ln -s "$there/dir" "$there/dir/again"
 there link/again/new/x "$there/link is a symbolic link: the broker will not give it
        the real path to ask for is $there/dir/new/x" 1 read
+ln -s / "$there/root"
+there root "$there/root is a symbolic link: the broker will not give it
+       the real path to ask for is /" 1 read
 ln -s nowhere "$there/dangling"
 there dangling "$there/dangling is a symbolic link: the broker will not give it" 1 read
 ok 'nor for one that leads nowhere' lacks "$out" write

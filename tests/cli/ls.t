@@ -100,7 +100,7 @@ is "a line for each that is not" 2 "$(wc -l <"$T/err")"
 has "denied" "^fdbroker: $T/other: the broker's policy does not allow it" "$err"
 has "what is no directory" "^fdbroker: $D/b: is no directory, .*fdbroker stat" "$err"
 exits "ls of what is not there" 1 ls "$D/missing"
-is "it says so" "fdbroker: $D/missing: No such file or directory" "$err"
+has "it says so" "^fdbroker: $D/missing: No such file or directory; or the rule " "$err"
 exits "ls with a slash at the end" 1 ls "$D/"
 has "how to write it" "write $D\$" "$err"
 
@@ -144,7 +144,7 @@ exits "stat of several, one is denied, one is not there" 1 stat "$D/b" "$D/secre
 is "the others are there, with a line between" "path: $D/b,,path: $D/sub" "$(grep -e ^path: -e '^$' <<<"$out" | paste -sd,)"
 is "a line for each that is not" 2 "$(wc -l <"$T/err")"
 has "one with its reason" "^fdbroker: $D/secret: .*: credentials stay with root; " "$err"
-has "and one that is missing" "^fdbroker: $D/missing: No such file or directory\$" "$err"
+has "and one that is missing" "^fdbroker: $D/missing: No such file or directory; " "$err"
 exits "stat where list alone is granted" 1 stat "$T/names/dir"
 exits "stat of a name with an escape sequence" 0 stat "$D/"$'\e]0;x\a\n'
 is "it is escaped" "path: $D/"'\x1b]0;x\x07\x0a' "$(head -n 1 <<<"$out")"
@@ -183,5 +183,24 @@ if [ -w /dev/full ]; then
 	as $A "$BUILD/fdbroker" ls "$D" >/dev/full 2>"$T/err"
 	is "a full standard output is an error" 1 $?
 fi
+
+# The question that a refusal shows asks the database, too: for a user that is in it.
+mkdir -m 711 "$T/owners"
+echo text | tee "$T/owners/a" "$T/owners/denied" >"$T/owners/b"
+daemon=$(getent passwd 1 | cut -d: -f1)
+cat >"$T/policy/20-owners.policy" <<END
+policy 1
+allow user:1 read,list $T/owners/** except $T/owners/denied
+END
+fdbroker reload >"$T/out" 2>&1 || sed 's/^/# /' "$T/out"
+ok "uid 1 has a name that is not root's" test "${daemon:-root}" != root
+one() { as 1 "$BUILD/fdbroker" "$@" 2>/dev/null; }
+is "stat names the owner before and after a refusal" "0 (root) 0 (root)" \
+	"$(one stat "$T/owners/a" "$T/owners/denied" "$T/owners/b" | sed -n 's/^uid: *//p' | xargs)"
+is "and the group" "0 (root) 0 (root)" "$(one stat "$T/owners/a" "$T/owners/denied" "$T/owners/b" | sed -n 's/^gid: *//p' | xargs)"
+is "so it does as JSON" "root root" \
+	"$(one stat --json "$T/owners/a" "$T/owners/denied" "$T/owners/b" | perl -MJSON::PP -ne 'print decode_json($_)->{user}, "\n"' | xargs)"
+is "and ls -l, beside a directory that is refused" "root root root root" \
+	"$(one ls -l "$T/owners" "$T/owners/denied" "$T/owners" | awk '/ [ab]$/ { print $2 }' | xargs)"
 
 finished

@@ -141,8 +141,12 @@ exits 'to ask for the status of a directory' 0 can --policy "$scratch/kind" user
 ok 'then nothing is said of it' lacks "$err" 'is a directory'
 printf 'policy 1\nallow any read %s/** type=fifo symlinks=beneath\n' "$kinds" >"$scratch/kind/x.policy"
 note '' fifo
-note '' link
+ln -s fifo "$kinds/to-fifo"
+note '' to-fifo
+err_has 'where it leads is said' "fdbroker: $kinds/to-fifo is a symbolic link and leads to $kinds/fifo"
+note "link is a symbolic link and leads to $kinds/file; $kinds/file is a regular file" link
 note 'file is a regular file' file
+err_has 'what the rule needs is said' "fdbroker: to give it, a rule needs 'type=reg'"
 printf 'policy 1\ndeny user:4242 any %s/**\n' "$kinds" >"$scratch/kind/y.policy"
 exits 'a deny says nothing of the kind' 1 can --policy "$scratch/kind" user:4242 read "$kinds/fifo"
 ok 'nothing is noted' lacks "$err" 'will not give'
@@ -151,6 +155,20 @@ err_has 'no rule would help' "$kinds/fifo is a FIFO: the broker will not give it
 exits 'no rule for a file behind a link' 1 can --policy "$p" user:4242 read "$kinds/dirlink/x"
 err_has 'the real path is shown' "fdbroker: the real path to ask for is $kinds/directory/x"
 ok 'no rule that would do nothing is proposed' lacks "$err" 'a policy file needs'
+
+# A rule that is over.
+printf 'policy 1\nallow user:7 read /over/** until=2024-02-29\ndeny user:7 read /over/no until=2024-02-28\nallow user:7 write /over/** until=2024-02-27\n' >"$scratch/over.policy"
+exits 'a rule that is over' 1 can --policy "$scratch/over.policy" user:7 read /over/no
+err_has 'which, and since when' "fdbroker: $scratch/over.policy:2 would allow it, but is over since the end of 2024-02-29 (UTC): give 'until' a later day"
+ok 'no other one' is "$(grep -c 'is over' <<<"$err")" 1
+err_has 'a rule is proposed as well' '    allow user:7 read /over/no'
+exits 'on its last day' 0 can --on 2024-02-29 --policy "$scratch/over.policy" user:7 read /over/no
+ok 'it is not over' lacks "$err" 'is over'
+exits 'for another it is none' 1 can --policy "$scratch/over.policy" user:4242 read /over/no
+ok 'so nothing is said of it' lacks "$err" 'is over'
+exits 'as JSON' 1 can --json --policy "$scratch/over.policy" user:7 read /over/no
+member 'one' 1 over '[]'
+member 'which' 2 over 0 line
 
 for verbs in '' any,read reed 'read,' ,read 'read write' READ; do
 	exits "VERBS '$verbs'" 2 can --policy "$p" user:4242 "$verbs" /x

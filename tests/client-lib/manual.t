@@ -45,9 +45,10 @@ for page in broker_open.3 broker_stat.3 broker_list.3 broker_error_reason.3; do
 		grep -q '#include' "$T/$page-$i" || continue
 		cp "$T/$page-$i" "$T/example.c"
 		ok "$page: example $i compiles" "$cc" "${flags[@]}" -c -o /dev/null "$T/example.c"
-		# Those of broker_open(3) are POSIX programs.
-		[ "$page" = broker_open.3 ] && posix=-D_POSIX_C_SOURCE=200809L || posix=
-		ok "$page: with -std=c17, too" "$cc" "${flags[@]}" -std=c17 ${posix:+"$posix"} -c -o /dev/null "$T/example.c"
+		# Which declares only what a program asks for, feature_test_macros(7).
+		for standard in c11 c17; do
+			ok "$page: with -std=$standard, too" "$cc" "${flags[@]}" -std=$standard -c -o /dev/null "$T/example.c"
+		done
 		grep -q '^main(' "$T/$page-$i" && cp "$T/$page-$i" "$T/${page%.3}.c"
 	done
 done
@@ -83,6 +84,18 @@ is "once" 0 "$(as $A "$T/take" "$T/locks/a" 2>&1)"
 is "where it may" -1 "$(as $A "$T/take" "$T/elsewhere" 2>&1)"
 is "the lock is the caller's" "600 $A $A" "$(stat -c '%a %u %g' "$T/locks/a")"
 
+# Its DIFFERENCES FROM OPEN: a link to what is open.
+printf '#include <fdbroker.h>\n#include <sys/stat.h>\n' >"$T/link.h"
+with_main link "$T/link.h" 'char name[40]; int fd = broker_open(argv[1], O_RDONLY);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	linkat(fd, "", AT_FDCWD, argv[2], AT_EMPTY_PATH);
+	printf("%s", strerrorname_np(errno));
+	linkat(AT_FDCWD, name, AT_FDCWD, argv[2], AT_SYMLINK_FOLLOW);
+	printf(" %s\n", strerrorname_np(errno)); return fd < 0;'
+ok "a program that links" program link
+is "what linkat(2) says" "ENOENT EXDEV" "$(as $A "$T/link" "$T/logs/auth.log" "$T/linked" 2>&1)"
+is "and with the capability" "EXDEV EXDEV" "$(setpriv --reuid=$A --regid=$A --clear-groups --inh-caps=+dac_read_search --ambient-caps=+dac_read_search "$T/link" "$T/logs/auth.log" "$T/linked" 2>&1)"
+
 ok "broker_stat(3): a program" program broker_stat
 is "which says how long the file is" "9 bytes" "$(as $A "$T/broker_stat" 2>&1)"
 with_main rotated "$T/broker_stat.3-2" 'int fd = broker_open(argv[1], O_RDONLY);
@@ -96,7 +109,6 @@ ok "broker_list(3): a program" program broker_list
 is "which shows the files that a rule is for" "a?b b 2 files" "$(as $A "$T/broker_list" "$T/list" 2>&1 | sort -k 2 | xargs)"
 is "of a directory" "$T/list/b: Permission denied" "$(as $A "$T/broker_list" "$T/list/b" 2>&1)"
 ok "broker_error_reason(3): a program" program broker_error_reason
-is "says what the page says that it does" "$(cat "$T/broker_error_reason.3-2")" "$(as $A "$T/broker_error_reason" 2>&1)"
 
 # The client in Python.
 shown fdbroker-protocol.7 >/dev/null
@@ -114,6 +126,12 @@ for page in client-lib/*.[37]; do
 		[ -e "client-lib/$other" ] || is "$page refers to a page that there is" "$other" ""
 	done
 done
+
+# The policy of that page, and nothing else.
+{ echo 'policy 1' && sed "s/user:www-data/user:$A/" "$T/broker_error_reason.3-2"; } >"$T/policy/10-test.policy"
+ok "its policy is loaded" fdbroker reload
+is "it says what the page says that it does" "$(cat "$T/broker_error_reason.3-3")" "$(as $A "$T/broker_error_reason" 2>&1)"
+
 stop_broker
 is "the broker ends with 0" 0 $?
 finished
