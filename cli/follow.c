@@ -13,79 +13,23 @@ enum {
 	REAL_LINKS_MAX = 40, /* as in the kernel */
 };
 
-/* A path as it is put together of components. */
-struct joined {
-	char path[POLICY_PATH_MAX + 1];
-	size_t length;
-	bool has_name; /* of what the link says: ".." behind it could mean anything */
-};
-
-/* False: there is no such path, or none that is as long. */
-static bool
-add_component(struct joined *j, const char *name, size_t n)
-{
-	if (n == 0 || (n == 1 && name[0] == '.'))
-		return true;
-	if (n == 2 && memcmp(name, "..", 2) == 0) {
-		while (j->length > 0 && j->path[--j->length] != '/')
-			;
-		return !j->has_name;
-	}
-	if (j->length + 1 + n > POLICY_PATH_MAX)
-		return false;
-	j->path[j->length] = '/';
-	memcpy(j->path + j->length + 1, name, n);
-	j->length += 1 + n;
-	j->has_name = true;
-	return true;
-}
-
-/* The path with what the link says in place of the link. */
-static char *
-join(const char *path, size_t end, const char *target, size_t n)
-{
-	struct joined j = {.length = 0};
-	size_t rest = strlen(path + end);
-
-	if (target[0] != '/') {
-		j.length = (size_t)((const char *)memrchr(path, '/', end) - path);
-		memcpy(j.path, path, j.length);
-	}
-	for (size_t at = 0; at < n;) {
-		size_t length = strcspn(target + at, "/");
-
-		if (!add_component(&j, target + at, length))
-			return NULL;
-		at += length + 1;
-	}
-	if (j.length + rest > POLICY_PATH_MAX)
-		return NULL;
-	memcpy(j.path + j.length, path + end, rest);
-	j.length += rest;
-	if (j.length == 0)
-		j.path[j.length++] = '/';
-	return policy_path_is_canonical(j.path, j.length)
-		       ? cli_format("%.*s", (int)j.length, j.path)
-		       : NULL;
-}
-
 char *
-follow(const char *path, size_t end, bool *asks_directory)
+follow(const char *path, size_t end, enum policy_link_end *ret_asks)
 {
 	_cleanup_free_ char *link = cli_format("%.*s", (int)end, path);
-	char target[POLICY_PATH_MAX + 1], *joined = NULL;
-	ssize_t n = readlinkat(AT_FDCWD, link, target, POLICY_PATH_MAX);
+	char target[POLICY_PATH_MAX], joined[POLICY_PATH_MAX + 1];
+	size_t length = strlen(path);
+	ssize_t n = readlinkat(AT_FDCWD, link, target, sizeof(target));
 
 	if (n < 0)
 		return NULL;
-	target[n] = '\0';
-	if (n > 0 && n < POLICY_PATH_MAX)
-		joined = join(path, end, target, (size_t)n);
-	if (!joined)
+	memcpy(joined, path, length + 1);
+	if (n == sizeof(target) || !policy_link_join(joined, &length, end, target, (size_t)n)) {
 		errno = ELOOP;
-	else
-		*asks_directory |= !path[end] && target[n - 1] == '/';
-	return joined;
+		return NULL;
+	}
+	*ret_asks = path[end] ? POLICY_LINK_ANY : policy_link_end(target, (size_t)n);
+	return cli_format("%s", joined);
 }
 
 char *

@@ -33,6 +33,7 @@ struct walk {
 	char *link; /* the first one */
 	unsigned n_links;
 	bool asks_directory; /* a link says "name/" */
+	bool creates;
 	struct led led;
 	uint32_t from; /* as in struct policy_request */
 	struct policy_decision decision;
@@ -144,7 +145,7 @@ look_at_nothing(const struct walk *w, const char *part, bool is_last, struct obj
 
 	if (errno != ENOENT)
 		return FOUND_END;
-	if (!is_last || !(w->verbs & POLICY_CREATE)) {
+	if (!is_last || !w->creates) {
 		note(object, part, "missing")->refused = false;
 		return FOUND_END;
 	}
@@ -213,6 +214,7 @@ go_on(struct walk *w, const char *part, const struct stat *status, struct object
 {
 	const struct held held = held_of(w, part);
 	struct unmet unmet = {0};
+	enum policy_link_end asks;
 	struct led led;
 	char *next;
 
@@ -229,7 +231,7 @@ go_on(struct walk *w, const char *part, const struct stat *status, struct object
 		object->remedy = unmet.remedy;
 		return FOUND_UNMET;
 	}
-	next = follow(w->path, strlen(part), &w->asks_directory);
+	next = follow(w->path, strlen(part), &asks);
 	if (!next && errno == ELOOP)
 		object->why = cli_format("a symbolic link that has '..' behind a name, or leads to "
 					 "no path: the broker will not follow it "
@@ -242,6 +244,8 @@ go_on(struct walk *w, const char *part, const struct stat *status, struct object
 		w->link = cli_format("%s", part);
 	free(w->path);
 	w->path = next;
+	w->asks_directory |= asks != POLICY_LINK_ANY;
+	w->creates &= asks != POLICY_LINK_INSIDE;
 	w->led = led;
 	w->n_links++;
 	w->from = 0;
@@ -340,7 +344,10 @@ keep(struct object *first, struct object *found)
 void
 object_look(const struct ask *ask, unsigned verbs, struct object *ret_object)
 {
-	struct walk w = {.ask = ask, .verbs = verbs, .path = cli_format("%s", ask->path)};
+	struct walk w = {.ask = ask,
+			 .verbs = verbs,
+			 .path = cli_format("%s", ask->path),
+			 .creates = verbs & POLICY_CREATE};
 	struct object first = {0}, object = {0};
 	enum found found = FOUND_LINK;
 

@@ -358,6 +358,24 @@ void policy_chain_add(struct policy_chain *chain, size_t length, const struct st
 bool policy_chain_holds(const struct policy_chain *chain, const struct stat *object, uid_t peer,
 			enum policy_strict strict, struct policy_directory *ret_blame);
 
+/* --- symlinks=beneath ------------------------------------------------------------------------- */
+
+/*
+ * The first `end` of the *length bytes of path name a symbolic link that says target, n bytes: path becomes
+ * what is to be decided on next, with a NUL behind it. Where the link goes up, it goes up from the directory
+ * that it is in, which was found without following any. path: room for POLICY_PATH_MAX + 1 bytes.
+ * False: ELOOP, and path is as it was: there is ".." behind a name, or it is too long.
+ */
+bool policy_link_join(char *path, size_t *length, size_t end, const char *target, size_t n);
+
+/* What it asks of what it leads to. */
+enum policy_link_end {
+	POLICY_LINK_ANY,
+	POLICY_LINK_DIRECTORY, /* "name/" */
+	POLICY_LINK_INSIDE,    /* "name/.": nor is anything created for it */
+};
+enum policy_link_end policy_link_end(const char *target, size_t n);
+
 /* --- reach: what a worker has to be able to open ----------------------------------------- */
 
 /*

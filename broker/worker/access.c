@@ -78,81 +78,18 @@ error_for_client(int r)
 	return r == -EMFILE || r == -ENFILE ? EBUSY : -r;
 }
 
-/* A path as it is put together of components. */
-struct joined {
-	char path[POLICY_PATH_MAX + 1];
-	size_t length;
-	bool has_name; /* of what the link says: ".." behind it could mean anything */
-};
-
-/* False: there is no such path, or none that is as long. */
-static bool
-add_component(struct joined *j, const char *name, size_t n)
-{
-	if (n == 0 || (n == 1 && name[0] == '.'))
-		return true;
-	if (n == 2 && memcmp(name, "..", 2) == 0) {
-		while (j->length > 0 && j->path[--j->length] != '/')
-			;
-		return !j->has_name;
-	}
-	if (j->length + 1 + n > POLICY_PATH_MAX)
-		return false;
-	j->path[j->length] = '/';
-	memcpy(j->path + j->length + 1, name, n);
-	j->length += 1 + n;
-	j->has_name = true;
-	return true;
-}
-
-/* Does it end as only the name of a directory does? */
-static bool
-asks_directory(const char *target, size_t n)
-{
-	return n > 0 &&
-	       (target[n - 1] == '/' || (target[n - 1] == '.' && (n == 1 || target[n - 2] == '/')));
-}
-
-/*
- * Put into a->path, of which the first `end` bytes name a symbolic link, what that link says. Where it
- * goes up, it goes up from the directory that it is in, which was found without following any link.
- * 0 or -ELOOP.
- */
+/* Put into a->path, of which the first `end` bytes name a symbolic link, what that link says. 0 or -ELOOP. */
 static int
 join(struct access *a, size_t end, const char *target, size_t n)
 {
-	struct joined j = {.length = 0};
-	const char *slash;
+	enum policy_link_end asks =
+		end == a->path_length ? policy_link_end(target, n) : POLICY_LINK_ANY;
 
-	if (end == a->path_length && asks_directory(target, n)) {
-		a->asks_directory = true;
-		/* open(2) makes nothing behind "/." */
-		if (target[n - 1] == '.')
-			a->flags &= ~(uint32_t)O_CREAT;
-	}
-	if (n > 0 && target[0] != '/') {
-		j.length = (size_t)((const char *)memrchr(a->path, '/', end) - a->path);
-		memcpy(j.path, a->path, j.length);
-	}
-	for (const char *at = target; at < target + n; at = slash + 1) {
-		slash = memchr(at, '/', (size_t)(target + n - at));
-		if (!slash)
-			slash = target + n;
-		if (!add_component(&j, at, (size_t)(slash - at)))
-			return -ELOOP;
-	}
-	/* The rest, as it was. */
-	if (j.length + a->path_length - end > POLICY_PATH_MAX)
+	if (!policy_link_join(a->path, &a->path_length, end, target, n))
 		return -ELOOP;
-	memcpy(j.path + j.length, a->path + end, a->path_length - end);
-	j.length += a->path_length - end;
-	if (j.length == 0)
-		j.path[j.length++] = '/';
-	if (!policy_path_is_canonical(j.path, j.length))
-		return -ELOOP;
-	memcpy(a->path, j.path, j.length);
-	a->path[j.length] = '\0';
-	a->path_length = j.length;
+	a->asks_directory |= asks != POLICY_LINK_ANY;
+	if (asks == POLICY_LINK_INSIDE)
+		a->flags &= ~(uint32_t)O_CREAT;
 	return 0;
 }
 

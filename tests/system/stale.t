@@ -114,8 +114,8 @@ comes "and the next one that is mounted there is served" $A "$D/fs/inner/file" "
 
 mount -t tmpfs -o size=1m,mode=755 sub "$D/flat/sub"
 echo visible >"$D/flat/sub/file"
-comes "without ** it does not belong to the prefix, nor does what it hides" $A "$D/flat/sub/file" \
-	"fdbroker: $D/flat/sub/file: Invalid cross-device link"
+crosses() { cat_as $A "$D/flat/sub/file" | grep -q "^fdbroker: $D/flat/sub/file: Invalid cross-device link; "; }
+ok "without ** it does not belong to the prefix, nor does what it hides" until_ok crosses
 umount "$D/flat/sub"
 comes "which is there again without it" $A "$D/flat/sub/file" hidden
 
