@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A file system whose server goes silent: whoever lets go of one of its files waits for it, or who
- * looks for one, or opens one. The mount is attached nowhere, if not by fuse_attach(), and ends with
+ * looks for one, or opens one. Or it says what no other file system says. The mount is attached nowhere, if not by fuse_attach(), and ends with
  * the server; no process waits for it any longer then.
  */
 #pragma once
@@ -13,7 +13,8 @@
 struct fuse_shared;
 
 struct fuse {
-	int mount;             /* directory; each number in it is a file, dNUMBER a directory */
+	/* Directory; each number in it is a file, dNUMBER a directory, nNUMBER can be created. */
+	int mount;
 	_Atomic bool *answers; /* FLUSH, RELEASE, WRITE and SETATTR */
 	struct fuse_shared *shared;
 	pid_t server;
@@ -46,3 +47,12 @@ void fuse_hang(const struct fuse *f, unsigned kinds);
 
 /* How many wait for an answer because of that. */
 unsigned fuse_kept(const struct fuse *f);
+
+/* Whom the files belong to that are created from now on; at first, root. */
+void fuse_set_owner(const struct fuse *f, uid_t owner);
+
+/* Why there are no extended attributes; 0, as at first: it has none, for ever from when it is asked. */
+void fuse_set_xattr_error(const struct fuse *f, int error);
+
+/* How often it was told to change a size. */
+unsigned fuse_cuts(const struct fuse *f);
