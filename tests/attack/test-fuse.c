@@ -187,13 +187,12 @@ reload_with(const char *more)
 	}
 }
 
-/* An open that cuts, of which the server takes its time; the policy then is another, or not. */
+/* An open of which the server takes its time; the policy then is another, or not. */
 static void
-open_held(const char *more, struct told *ret_told)
+open_held(const char *path, unsigned flags, const char *more, struct told *ret_told)
 {
-	const char *path = at("fuse/20");
 	const struct wire_file file = {
-		.flags = O_RDWR | O_TRUNC, .path = path, .path_length = (uint32_t)strlen(path)};
+		.flags = flags, .path = path, .path_length = (uint32_t)strlen(path)};
 
 	/* There is a worker, and it knows the name. */
 	assert_int_equal(peer_open(&peer, O_RDONLY, 0, path, NULL), 0);
@@ -210,28 +209,38 @@ open_held(const char *more, struct told *ret_told)
 }
 
 static void
-test_withdrawn_before_it_cuts(void **state)
+check_withdrawn(const char *name, unsigned flags, const char *verb)
 {
+	char path[128], deny[256];
 	static struct told told;
-	unsigned cuts = fuse_cuts(&fuse);
-	static char deny[256];
+	unsigned cuts;
 
-	(void)state;
+	snprintf(path, sizeof(path), "%s", at("fuse/%s", name));
+	snprintf(deny, sizeof(deny), "deny user:%u %s %s\n", A, verb, path);
+	cuts = fuse_cuts(&fuse);
 	/* The counter-check. */
-	open_held(NULL, &told);
+	open_held(path, flags, NULL, &told);
 	assert_true(told.status == 0 && told.error == 0 && told.fd >= 0);
 	close(told.fd);
-	assert_int_equal(fuse_cuts(&fuse), cuts + 1);
-	snprintf(deny, sizeof(deny), "deny user:%u write %s\n", A, at("fuse/20"));
-	open_held(deny, &told);
+	assert_int_equal(fuse_cuts(&fuse), flags & O_TRUNC ? cuts + 1 : cuts);
+	cuts = fuse_cuts(&fuse);
+	open_held(path, flags, deny, &told);
 	/* It may have been killed, for it did not end when it was told to. */
 	assert_true(told.status == -1 || told.status == WIRE_STATUS_RETRY);
 	assert_int_equal(told.fd, -1);
-	assert_int_equal(fuse_cuts(&fuse), cuts + 1);
 	peer_end(&peer);
 	peer = peer_begin(A);
-	assert_int_equal(peer_open(&peer, O_RDWR | O_TRUNC, 0, at("fuse/20"), NULL), EACCES);
-	assert_int_equal(fuse_cuts(&fuse), cuts + 1);
+	assert_int_equal(peer_open(&peer, flags, 0, path, NULL), EACCES);
+	assert_int_equal(fuse_cuts(&fuse), cuts);
+}
+
+static void
+test_withdrawn_meanwhile(void **state)
+{
+	(void)state;
+	check_withdrawn("20", O_RDWR | O_TRUNC, "write");
+	check_withdrawn("21", O_RDONLY, "read");
+	check_withdrawn("22", O_WRONLY, "write");
 }
 
 static void
@@ -251,7 +260,7 @@ main(void)
 		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_created_for_another),
 		cmocka_unit_test(test_unknown_privileges),
-		cmocka_unit_test(test_withdrawn_before_it_cuts),
+		cmocka_unit_test(test_withdrawn_meanwhile),
 		cmocka_unit_test(test_end),
 	};
 
