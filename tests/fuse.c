@@ -209,6 +209,8 @@ kind_of(const struct fuse_in_header *head)
 		return FUSE_HANGS_LOOKUP;
 	case FUSE_OPEN:
 		return FUSE_HANGS_OPEN;
+	case FUSE_CREATE:
+		return FUSE_HANGS_CREATE;
 	case FUSE_INIT:
 	case FUSE_FORGET:
 	case FUSE_BATCH_FORGET:

@@ -38,8 +38,9 @@ bool fuse_attach(const struct fuse *f, const char *path);
 enum {
 	FUSE_HANGS_LOOKUP = 1 << 0, /* of a name that was not looked up before */
 	FUSE_HANGS_OPEN = 1 << 1,
-	FUSE_HANGS_REST = 1 << 2,
-	FUSE_HANGS = FUSE_HANGS_LOOKUP | FUSE_HANGS_OPEN | FUSE_HANGS_REST,
+	FUSE_HANGS_CREATE = 1 << 2,
+	FUSE_HANGS_REST = 1 << 3,
+	FUSE_HANGS = FUSE_HANGS_LOOKUP | FUSE_HANGS_OPEN | FUSE_HANGS_CREATE | FUSE_HANGS_REST,
 };
 
 /* Answer these no more; of those that came meanwhile, answer the others now. 0: answer all. */

@@ -18,6 +18,7 @@
 
 enum {
 	COMPONENT = 200,
+	ATTEMPTS = 5,
 };
 
 static const char rules[] = "allow user:61001 read,write,create,list @/fuse/**\n";
@@ -192,11 +193,11 @@ static void
 open_held(const char *path, unsigned flags, const char *more, struct told *ret_told)
 {
 	const struct wire_file file = {
-		.flags = flags, .path = path, .path_length = (uint32_t)strlen(path)};
+		.flags = flags, .mode = 0600, .path = path, .path_length = (uint32_t)strlen(path)};
 
-	/* There is a worker, and it knows the name. */
-	assert_int_equal(peer_open(&peer, O_RDONLY, 0, path, NULL), 0);
-	fuse_hang(&fuse, FUSE_HANGS_OPEN);
+	/* There is a worker. */
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, at("fuse/19"), NULL), 0);
+	fuse_hang(&fuse, flags & O_CREAT ? FUSE_HANGS_CREATE : FUSE_HANGS_OPEN);
 	peer_send(&peer, WIRE_OPEN, &file);
 	for (int i = 0; fuse_kept(&fuse) < 1; i++) {
 		assert_true(i < WAIT_SECONDS * 100);
@@ -243,6 +244,38 @@ test_withdrawn_meanwhile(void **state)
 	check_withdrawn("22", O_WRONLY, "write");
 }
 
+/* What came of it, for a file that was created meanwhile; -1: the connection has ended. */
+static int
+create_held(unsigned flags)
+{
+	static unsigned name = 100;
+	static struct told told;
+
+	fuse_set_owner(&fuse, A);
+	open_held(at("fuse/n%u", name++), O_RDWR | O_CREAT | flags, "# nothing\n", &told);
+	assert_int_equal(told.fd, -1);
+	peer_end(&peer);
+	peer = peer_begin(A);
+	return told.status;
+}
+
+/* Who asks for O_EXCL is not told to ask again: it would find what it made. */
+static void
+test_created_meanwhile(void **state)
+{
+	int status = -1;
+
+	(void)state;
+	for (int i = 0; i < ATTEMPTS; i++)
+		assert_int_equal(create_held(O_EXCL), -1);
+	/* The counter-check: others are, if the worker was not too slow to end. */
+	for (int i = 0; status == -1; i++) {
+		assert_true(i < ATTEMPTS);
+		status = create_held(0);
+	}
+	assert_int_equal(status, WIRE_STATUS_RETRY);
+}
+
 static void
 test_end(void **state)
 {
@@ -261,6 +294,7 @@ main(void)
 		cmocka_unit_test(test_created_for_another),
 		cmocka_unit_test(test_unknown_privileges),
 		cmocka_unit_test(test_withdrawn_meanwhile),
+		cmocka_unit_test(test_created_meanwhile),
 		cmocka_unit_test(test_end),
 	};
 
