@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* What a real worker makes of a request as a whole: what an answer holds, and what is put on record. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "tests/attack/asks.h"
+
+enum {
+	CHAIN = 8,  /* links that are followed for one file */
+	CHAINS = 8, /* and so many times for a request */
+};
+
+static const char rules[] = "allow user:61001 stat,list,read @/own/** owner=peer\n"
+			    "allow user:61001 read @/links/** symlinks=beneath\n";
+
+static int
+setup(void **state)
+{
+	(void)state;
+	harness_start_how(&broker, &(struct harness_how){.rules = rules});
+	make_dir(at("own"), 0, 0755);
+	make_file(at("own/roots"), 0, 0644, "abc");
+	make_file(at("own/peers"), A, 0644, "abc");
+	make_dir(at("own/roots-dir"), 0, 0755);
+	make_file(at("own/roots-dir/name"), A, 0644, "");
+	make_dir(at("own/peers-dir"), A, 0755);
+	make_file(at("own/peers-dir/name"), A, 0644, "");
+	make_dir(at("links"), 0, 0755);
+	make_file(at("links/%d", CHAIN), 0, 0644, "");
+	for (int i = 0; i < CHAIN; i++) {
+		char target[16];
+
+		snprintf(target, sizeof(target), "%d", i + 1);
+		assert_return_code(symlink(target, at("links/%d", i)), errno);
+	}
+	peer = peer_begin(A);
+	return 0;
+}
+
+static int
+ask_for(enum wire_operation operation, const char *path, struct told *ret_told)
+{
+	const struct wire_file file = {.path = path, .path_length = (uint32_t)strlen(path)};
+
+	return peer_ask(&peer, operation, &file, ret_told);
+}
+
+/* With a refusal comes nothing of what was looked at for it, nor of what came of the one before. */
+static void
+test_nothing_with_a_refusal(void **state)
+{
+	const struct statx nothing = {};
+	static struct told told;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(ask_for(WIRE_STAT, at("own/roots"), &told), EACCES);
+		assert_memory_equal(&told.object, &nothing, sizeof(nothing));
+		assert_int_equal(told.length, 0);
+		assert_int_equal(ask_for(WIRE_LIST, at("own/roots-dir"), &told), EACCES);
+		assert_true(told.length == 0 && told.next == 0);
+		/* The counter-check: of what the peer may see, all of it comes. */
+		assert_int_equal(ask_for(WIRE_STAT, at("own/peers"), &told), 0);
+		assert_true(told.object.stx_size == 3 && told.object.stx_uid == A);
+		assert_int_equal(ask_for(WIRE_LIST, at("own/peers-dir"), &told), 0);
+		assert_true(told.length > 0);
+	}
+}
+
+/* Who sends on a connection that is another's is told nothing, and the log says that somebody did. */
+static void
+test_another_sender(void **state)
+{
+	const struct ucred mine = peer.credentials, others = {getpid(), B, B};
+	const char *path = at("own/peers");
+	const struct wire_file file = {.path = path, .path_length = (uint32_t)strlen(path)};
+	static struct told told;
+
+	(void)state;
+	assert_int_equal(log_count("denied uid=61001", "path=\"\""), 0);
+	peer.credentials = others;
+	peer_send(&peer, WIRE_OPEN, &file);
+	peer.credentials = mine;
+	peer_receive(&peer, &told);
+	assert_int_equal(told.status, EACCES);
+	assert_int_equal(told.fd, -1);
+	log_wait(1, "denied uid=61001", "path=\"\"");
+	/* The counter-check. */
+	peer_send(&peer, WIRE_OPEN, &file);
+	peer_receive(&peer, &told);
+	assert_true(told.status == 0 && told.error == 0 && told.fd >= 0);
+	close(told.fd);
+	assert_int_equal(log_count("denied uid=61001", "path=\"\""), 1);
+}
+
+/* One file after the other through as many links as there may be: there is an end to that. */
+static void
+test_links_of_all(void **state)
+{
+	static char message[WIRE_MESSAGE_MAX];
+	struct wire_header header = {.version = WIRE_VERSION,
+				     .operation = WIRE_OPEN,
+				     .id = 1,
+				     .item_size = sizeof(struct wire_item),
+				     .items = WIRE_ITEMS_MAX};
+	const char *path = at("links/0");
+	const struct wire_item item = {.path_length = (uint32_t)strlen(path)};
+	size_t used = sizeof(header) + WIRE_ITEMS_MAX * sizeof(item);
+	static struct reply reply;
+
+	(void)state;
+	/* The counter-check: each of them by itself. */
+	for (int i = 0; i <= CHAINS; i++)
+		assert_int_equal(peer_open(&peer, O_RDONLY, 0, path, NULL), 0);
+	for (size_t i = 0; i < WIRE_ITEMS_MAX; i++) {
+		memcpy(message + sizeof(header) + i * sizeof(item), &item, sizeof(item));
+		memcpy(message + used, path, item.path_length);
+		used += item.path_length;
+	}
+	header.length = (uint32_t)used;
+	memcpy(message, &header, sizeof(header));
+	assert_int_equal(raw_send(peer.socket, &(struct raw){.bytes = message,
+							     .size = used,
+							     .credentials = &peer.credentials}),
+			 0);
+	raw_receive(peer.socket, 0, &reply);
+	assert_int_equal(reply.head.status, 0);
+	assert_int_equal(reply.n_fds, CHAINS);
+	for (size_t i = 0; i < WIRE_ITEMS_MAX; i++)
+		assert_int_equal(reply.results[i].error, i < CHAINS ? 0 : ELOOP);
+	reply_drop(&reply);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nothing_with_a_refusal),
+		cmocka_unit_test(test_another_sender),
+		cmocka_unit_test(test_links_of_all),
+		cmocka_unit_test(asks_end),
+	};
+
+	return asks_run("broker/request", tests, setup);
+}
