@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -25,7 +26,8 @@ enum {
 	OTHER = 61096,
 	RESULT = 3, /* descriptor */
 	QUEUE = 20000,
-	DEEP = 16, /* directories of NAME_MAX each: a path of nearly PATH_MAX */
+	FLOOD = 5000, /* fewer than the kernel keeps, more than is read at once */
+	DEEP = 16,    /* directories of NAME_MAX each: a path of nearly PATH_MAX */
 };
 
 /* Runs in a child, at the root of an empty file system. The line that does not hold, or 0. */
@@ -241,6 +243,25 @@ check_overflow(void)
 	return __LINE__;
 }
 
+/* What somebody does to be told of before it hides nothing: all that was told is read in one look. */
+static int
+check_flood(void)
+{
+	static const char *const names[] = {"/mnt/x", "/mnt/y"};
+	int waiting;
+
+	BEGIN("/mnt/later");
+	for (int i = 0; i < FLOOD; i++)
+		HOLDS(mkdir(names[i % 2], 0755) == 0 && rmdir(names[i % 2]) == 0);
+	HOLDS(make("/mnt/later"));
+	HOLDS(ioctl(WATCH_NAMES, FIONREAD, &waiting) == 0);
+	/* The counter-check: it is behind what is read at once. */
+	HOLDS(waiting > 2 * 65536);
+	HOLDS(watch_look(&watch));
+	HOLDS(read(WATCH_NAMES, (char[65536]){}, 65536) < 0 && errno == EAGAIN);
+	return 0;
+}
+
 /* Who may not watch a directory is told of no names: that is known. */
 static int
 check_blind(void)
@@ -356,11 +377,14 @@ check_hidden(void)
 {
 	HOLDS(make("/mnt/flat") && make("/mnt/deep") && mount_on("/mnt/flat"));
 	HOLDS(make("/mnt/flat/a b") && mount_on("/mnt/flat/a b"));
+	HOLDS(make("/mnt/flat/c\\d") && mount_on("/mnt/flat/c\\d"));
 	HOLDS(make("/mnt/flat/b\\") && make("/mnt/deep/x") && mount_on("/mnt/deep/x"));
 	BEGIN("/mnt/flat ", "/mnt/deep");
 	/* The place itself may be a mount. */
 	HOLDS(!is_hidden("/mnt/flat/file"));
 	HOLDS(is_hidden("/mnt/flat/a b/file") && is_hidden("/mnt/flat/a b"));
+	/* Of the characters that the kernel writes in digits the one with the highest number. */
+	HOLDS(is_hidden("/mnt/flat/c\\d/file") && !is_hidden("/mnt/flat/b\\/file"));
 	HOLDS(!is_hidden("/mnt/flat/a bc") && !is_hidden("/mnt/flat/a"));
 	HOLDS(!is_hidden("/mnt/deep/x/file"));
 	return 0;
@@ -496,6 +520,13 @@ test_overflow(void **state)
 }
 
 static void
+test_flood(void **state)
+{
+	(void)state;
+	assert_holds(check_flood);
+}
+
+static void
 test_blind(void **state)
 {
 	(void)state;
@@ -576,14 +607,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),          cmocka_unit_test(test_writers),
-		cmocka_unit_test(test_above),          cmocka_unit_test(test_overflow),
-		cmocka_unit_test(test_blind),          cmocka_unit_test(test_used_up),
-		cmocka_unit_test(test_without_proc),   cmocka_unit_test(test_mounts),
-		cmocka_unit_test(test_root_place),     cmocka_unit_test(test_hidden),
-		cmocka_unit_test(test_hidden_in_root), cmocka_unit_test(test_long_line),
-		cmocka_unit_test(test_told),           cmocka_unit_test(test_nothing),
-		cmocka_unit_test(test_unsettled),
+		cmocka_unit_test(test_names),     cmocka_unit_test(test_writers),
+		cmocka_unit_test(test_above),     cmocka_unit_test(test_overflow),
+		cmocka_unit_test(test_flood),     cmocka_unit_test(test_blind),
+		cmocka_unit_test(test_used_up),   cmocka_unit_test(test_without_proc),
+		cmocka_unit_test(test_mounts),    cmocka_unit_test(test_root_place),
+		cmocka_unit_test(test_hidden),    cmocka_unit_test(test_hidden_in_root),
+		cmocka_unit_test(test_long_line), cmocka_unit_test(test_told),
+		cmocka_unit_test(test_nothing),   cmocka_unit_test(test_unsettled),
 	};
 
 	return cmocka_run_group_tests_name("broker/watch", tests, NULL, NULL);
