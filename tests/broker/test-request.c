@@ -2,6 +2,7 @@
 /* What a real worker makes of a request as a whole: what an answer holds, and what is put on record. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "tests/attack/asks.h"
@@ -9,6 +10,7 @@
 enum {
 	CHAIN = 8,  /* links that are followed for one file */
 	CHAINS = 8, /* and so many times for a request */
+	ATTEMPTS = 5,
 };
 
 static const char rules[] = "allow user:61001 stat,list,read @/own/** owner=peer\n"
@@ -132,6 +134,63 @@ test_links_of_all(void **state)
 	reply_drop(&reply);
 }
 
+/* A question that the worker finds when the policy is another: its status, -1 if there was no answer. */
+static int
+ask_who_while_held(bool reload)
+{
+	const pid_t worker = worker_of(&broker, A);
+	char message[WIRE_REQUEST_HEAD];
+	size_t size = wire_encode_whoami(message, 5, 0);
+	struct reply reply;
+
+	assert_true(worker > 0);
+	assert_return_code(kill(worker, SIGSTOP), errno);
+	assert_int_equal(raw_send(peer.socket, &(struct raw){.bytes = message,
+							     .size = size,
+							     .credentials = &peer.credentials}),
+			 0);
+	if (reload) {
+		const unsigned long generation = status_number(&broker, "generation");
+
+		assert_return_code(kill(broker.pid, SIGHUP), errno);
+		for (int i = 0; status_number(&broker, "generation") == generation; i++) {
+			assert_true(i < WAIT_SECONDS * 100);
+			sleep_ms(5);
+		}
+	}
+	/* It may have been killed by now, for it did not end when it was told to. */
+	(void)kill(worker, SIGCONT);
+	raw_receive(peer.socket, 0, &reply);
+	peer_end(&peer);
+	peer = peer_begin(A);
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, at("links/%d", CHAIN), NULL), 0);
+	return reply.size <= 0 ? -1 : reply.head.status;
+}
+
+/* Who one is, and by which rules, is not told by a worker of another policy either. */
+static void
+test_who_by_an_old_policy(void **state)
+{
+	int status = -1;
+
+	(void)state;
+	for (int i = 0; status == -1; i++) {
+		assert_true(i < ATTEMPTS);
+		status = ask_who_while_held(true);
+	}
+	assert_int_equal(status, WIRE_STATUS_RETRY);
+	/* The counter-check: it is not that it was stopped. */
+	assert_int_equal(ask_who_while_held(false), 0);
+}
+
+static void
+test_end(void **state)
+{
+	(void)state;
+	peer_end(&peer);
+	assert_int_equal(harness_stop(&broker), 0);
+}
+
 int
 main(void)
 {
@@ -139,7 +198,8 @@ main(void)
 		cmocka_unit_test(test_nothing_with_a_refusal),
 		cmocka_unit_test(test_another_sender),
 		cmocka_unit_test(test_links_of_all),
-		cmocka_unit_test(asks_end),
+		cmocka_unit_test(test_who_by_an_old_policy),
+		cmocka_unit_test(test_end),
 	};
 
 	return asks_run("broker/request", tests, setup);
