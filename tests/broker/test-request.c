@@ -14,7 +14,10 @@ enum {
 };
 
 static const char rules[] = "allow user:61001 stat,list,read @/own/** owner=peer\n"
-			    "allow user:61001 read @/links/** symlinks=beneath\n";
+			    "allow user:61001 read @/links/** @/b/** @/c/** symlinks=beneath\n"
+			    "allow user:61001 read @/verbs/** except @/verbs/write\n"
+			    "allow user:61001 write @/verbs/** except @/verbs/read\n"
+			    "allow user:61001 read,write @/verbs/both\n";
 
 static int
 setup(void **state)
@@ -36,6 +39,12 @@ setup(void **state)
 		snprintf(target, sizeof(target), "%d", i + 1);
 		assert_return_code(symlink(target, at("links/%d", i)), errno);
 	}
+	make_dir(at("b"), B, 0755);
+	make_dir(at("c"), C, 0755);
+	make_dir(at("verbs"), 0, 0755);
+	make_file(at("verbs/read"), 0, 0600, "abc");
+	make_file(at("verbs/write"), 0, 0600, "abc");
+	make_file(at("verbs/both"), 0, 0600, "abc");
 	peer = peer_begin(A);
 	return 0;
 }
@@ -96,6 +105,35 @@ test_another_sender(void **state)
 	assert_int_equal(log_count("denied uid=61001", "path=\"\""), 1);
 }
 
+/* Beneath one prefix, where nothing but the policy's word on each file tells reading from writing. */
+static void
+test_verbs_of_an_open(void **state)
+{
+	static const struct {
+		const char *path;
+		int read, write, both;
+	} cases[] = {
+		{"verbs/read", 0, EACCES, EACCES},
+		{"verbs/write", EACCES, 0, EACCES},
+		{"verbs/both", 0, 0, 0}, /* the counter-check */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTS(cases); i++) {
+		const char *path = at("%s", cases[i].path);
+		struct stat status;
+
+		assert_int_equal(peer_open(&peer, O_RDONLY, 0, path, NULL), cases[i].read);
+		assert_int_equal(peer_open(&peer, O_WRONLY, 0, path, NULL), cases[i].write);
+		assert_int_equal(peer_open(&peer, O_RDWR, 0, path, NULL), cases[i].both);
+		assert_int_equal(peer_open(&peer, O_RDONLY | O_APPEND, 0, path, NULL),
+				 cases[i].both);
+		assert_int_equal(peer_open(&peer, O_RDWR | O_TRUNC, 0, path, NULL), cases[i].both);
+		assert_return_code(stat(path, &status), errno);
+		assert_int_equal(status.st_size, cases[i].both == 0 ? 0 : 3);
+	}
+}
+
 /* One file after the other through as many links as there may be: there is an end to that. */
 static void
 test_links_of_all(void **state)
@@ -132,6 +170,25 @@ test_links_of_all(void **state)
 	for (size_t i = 0; i < WIRE_ITEMS_MAX; i++)
 		assert_int_equal(reply.results[i].error, i < CHAINS ? 0 : ELOOP);
 	reply_drop(&reply);
+}
+
+/* Who is led by one user's link to another's ends at neither's objects. */
+static void
+test_links_of_two(void **state)
+{
+	(void)state;
+	make_file(at("c/file"), C, 0644, "");
+	assert_return_code(symlink("../c/own", at("b/to-link")), errno);
+	assert_return_code(symlink("../c/roots", at("b/to-roots")), errno);
+	assert_return_code(symlink("file", at("c/own")), errno);
+	assert_return_code(symlink("file", at("c/roots")), errno);
+	assert_return_code(lchown(at("b/to-link"), B, B), errno);
+	assert_return_code(lchown(at("b/to-roots"), B, B), errno);
+	assert_return_code(lchown(at("c/own"), C, C), errno);
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, at("b/to-link"), NULL), EACCES);
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, at("b/to-roots"), NULL), EACCES);
+	/* The counter-check: by the second link alone. */
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, at("c/own"), NULL), 0);
 }
 
 /* A question that the worker finds when the policy is another: its status, -1 if there was no answer. */
@@ -197,7 +254,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_with_a_refusal),
 		cmocka_unit_test(test_another_sender),
+		cmocka_unit_test(test_verbs_of_an_open),
 		cmocka_unit_test(test_links_of_all),
+		cmocka_unit_test(test_links_of_two),
 		cmocka_unit_test(test_who_by_an_old_policy),
 		cmocka_unit_test(test_end),
 	};
