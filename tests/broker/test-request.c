@@ -2,6 +2,7 @@
 /* What a real worker makes of a request as a whole: what an answer holds, and what is put on record. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@ enum {
 	CHAIN = 8,  /* links that are followed for one file */
 	CHAINS = 8, /* and so many times for a request */
 	ATTEMPTS = 5,
+	COMPONENT = 200,
 };
 
 static const char rules[] = "allow user:61001 stat,list,read @/own/** owner=peer\n"
@@ -191,6 +193,50 @@ test_links_of_two(void **state)
 	assert_int_equal(peer_open(&peer, O_RDONLY, 0, at("c/own"), NULL), 0);
 }
 
+/* So many bytes of a path, "d/d/d", the components as long as they may be. */
+static void
+put_long(char *path, size_t n)
+{
+	memset(path, 'd', n);
+	for (size_t i = COMPONENT; i < n - 1; i += COMPONENT + 1)
+		path[i] = '/';
+	path[n] = '\0';
+}
+
+/* A path that becomes longer than any may be, by what a link says or by what stands behind it. */
+static void
+test_links_to_long_paths(void **state)
+{
+	static char path[8192], target[PATH_MAX];
+	const size_t used = (size_t)snprintf(path, sizeof(path), "%s", at("links/half/"));
+	const pid_t worker = worker_of(&broker, A);
+
+	(void)state;
+	put_long(target, PATH_MAX - 1);
+	assert_return_code(symlink(target, at("links/long")), errno);
+	put_long(target, PATH_MAX / 2);
+	assert_return_code(symlink(target, at("links/half")), errno);
+	/* The counter-check: shorter ones lead to what is not there. */
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, at("links/half"), NULL), ENOENT);
+	put_long(path + used, 100);
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, path, NULL), ENOENT);
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, at("links/long"), NULL), ELOOP);
+	put_long(path + used, PATH_MAX / 2);
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, path, NULL), ELOOP);
+	put_long(path + used, WIRE_PATH_MAX - used);
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, path, NULL), ELOOP);
+	/* And a component that is longer than any: to the policy that is no path at all. */
+	memset(target, 'd', NAME_MAX + 1);
+	target[NAME_MAX + 1] = '\0';
+	assert_return_code(symlink(target, at("links/no-name")), errno);
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, at("links/no-name"), NULL), ELOOP);
+	target[NAME_MAX] = '\0';
+	assert_return_code(symlink(target, at("links/longest-name")), errno);
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, at("links/longest-name"), NULL), ENOENT);
+	/* It was no new worker that said so. */
+	assert_int_equal(worker_of(&broker, A), worker);
+}
+
 /* A question that the worker finds when the policy is another: its status, -1 if there was no answer. */
 static int
 ask_who_while_held(bool reload)
@@ -257,6 +303,7 @@ main(void)
 		cmocka_unit_test(test_verbs_of_an_open),
 		cmocka_unit_test(test_links_of_all),
 		cmocka_unit_test(test_links_of_two),
+		cmocka_unit_test(test_links_to_long_paths),
 		cmocka_unit_test(test_who_by_an_old_policy),
 		cmocka_unit_test(test_end),
 	};
