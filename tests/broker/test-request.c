@@ -149,9 +149,11 @@ test_links_of_all(void **state)
 	const char *path = at("links/0");
 	const struct wire_item item = {.path_length = (uint32_t)strlen(path)};
 	size_t used = sizeof(header) + WIRE_ITEMS_MAX * sizeof(item);
+	const int fds = count_fds(worker_of(&broker, A));
 	static struct reply reply;
 
 	(void)state;
+	assert_true(fds > 0);
 	/* The counter-check: each of them by itself. */
 	for (int i = 0; i <= CHAINS; i++)
 		assert_int_equal(peer_open(&peer, O_RDONLY, 0, path, NULL), 0);
@@ -172,6 +174,8 @@ test_links_of_all(void **state)
 	for (size_t i = 0; i < WIRE_ITEMS_MAX; i++)
 		assert_int_equal(reply.results[i].error, i < CHAINS ? 0 : ELOOP);
 	reply_drop(&reply);
+	/* Nothing that was held on the way is held any longer. */
+	assert_int_equal(count_fds(worker_of(&broker, A)), fds);
 }
 
 /* Who is led by one user's link to another's ends at neither's objects. */
