@@ -151,8 +151,12 @@ static void
 test_unknown_privileges(void **state)
 {
 	static const int errors[] = {EIO, EPERM, EACCES, ENOENT, ERANGE, EINVAL};
+	int fds;
 
 	(void)state;
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, at("fuse/10"), NULL), 0);
+	fds = count_fds(worker_of(&broker, A));
+	assert_true(fds > 0);
 	for (size_t i = 0; i < ELEMENTS(errors); i++) {
 		fuse_set_xattr_error(&fuse, errors[i]);
 		assert_int_equal(peer_open(&peer, O_WRONLY, 0, at("fuse/10"), NULL), EACCES);
@@ -163,6 +167,11 @@ test_unknown_privileges(void **state)
 	}
 	log_wait(2 * ELEMENTS(errors), "condition=set-id", "fuse/10\"");
 	assert_int_equal(fuse_cuts(&fuse), 0);
+	/* What was opened to be looked at is open no longer. */
+	for (int i = 0; count_fds(worker_of(&broker, A)) > fds; i++) {
+		assert_true(i < WAIT_SECONDS * 100);
+		sleep_ms(10);
+	}
 	/* And there are none. */
 	fuse_set_xattr_error(&fuse, EOPNOTSUPP);
 	assert_int_equal(peer_open(&peer, O_WRONLY, 0, at("fuse/10"), NULL), 0);
