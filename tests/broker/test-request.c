@@ -17,6 +17,7 @@ enum {
 
 static const char rules[] = "allow user:61001 stat,list,read @/own/** owner=peer\n"
 			    "allow user:61001 read @/links/** @/b/** @/c/** symlinks=beneath\n"
+			    "allow user:61001 read @/of-b/** owner=user:61002\n"
 			    "allow user:61001 read @/verbs/** except @/verbs/write\n"
 			    "allow user:61001 write @/verbs/** except @/verbs/read\n"
 			    "allow user:61001 read,write @/verbs/both\n";
@@ -47,6 +48,10 @@ setup(void **state)
 	make_file(at("verbs/read"), 0, 0600, "abc");
 	make_file(at("verbs/write"), 0, 0600, "abc");
 	make_file(at("verbs/both"), 0, 0600, "abc");
+	make_dir(at("of-b"), 0, 0755);
+	make_file(at("of-b/a"), A, 0644, "");
+	make_file(at("of-b/b"), B, 0644, "");
+	make_file(at("of-b/root"), 0, 0644, "");
 	peer = peer_begin(A);
 	return 0;
 }
@@ -134,6 +139,17 @@ test_verbs_of_an_open(void **state)
 		assert_return_code(stat(path, &status), errno);
 		assert_int_equal(status.st_size, cases[i].both == 0 ? 0 : 3);
 	}
+}
+
+/* owner= with somebody: neither the peer nor root will do. */
+static void
+test_owner(void **state)
+{
+	(void)state;
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, at("of-b/a"), NULL), EACCES);
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, at("of-b/root"), NULL), EACCES);
+	/* The counter-check. */
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, at("of-b/b"), NULL), 0);
 }
 
 /* One file after the other through as many links as there may be: there is an end to that. */
@@ -308,6 +324,7 @@ main(void)
 		cmocka_unit_test(test_nothing_with_a_refusal),
 		cmocka_unit_test(test_another_sender),
 		cmocka_unit_test(test_verbs_of_an_open),
+		cmocka_unit_test(test_owner),
 		cmocka_unit_test(test_links_of_all),
 		cmocka_unit_test(test_links_of_two),
 		cmocka_unit_test(test_links_to_long_paths),

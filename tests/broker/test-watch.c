@@ -197,6 +197,37 @@ check_writers(void)
 	return 0;
 }
 
+/*
+ * A sticky directory that others write, like /tmp, anybody can touch: that replaces nobody. One that only
+ * has the bit is like any other.
+ */
+static int
+check_sticky(void)
+{
+	const struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_NOW}};
+	pid_t pid;
+	int status = -1;
+
+	HOLDS(make("/mnt/tmp") && chmod("/mnt/tmp", 01777) == 0);
+	HOLDS(make("/mnt/bit") && chmod("/mnt/bit", 01755) == 0);
+	HOLDS(make("/mnt/group") && chmod("/mnt/group", 0775) == 0);
+	HOLDS(make("/mnt/tmp/a") && make("/mnt/bit/a") && make("/mnt/group/a"));
+	BEGIN("/mnt/tmp/a", "/mnt/bit/a", "/mnt/group/a");
+	pid = fork();
+	if (pid == 0)
+		_exit(setuid(USER) == 0 && utimensat(AT_FDCWD, "/mnt/tmp", NULL, 0) == 0 ? 0 : 1);
+	HOLDS(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
+	HOLDS(!watch_look(&watch));
+	HOLDS(utimensat(AT_FDCWD, "/mnt/tmp", times, 0) == 0 && !watch_look(&watch));
+	/* The counter-check: it is told of. */
+	HOLDS(chmod("/mnt/tmp", 01777) == 0 && read(WATCH_NAMES, (char[4096]){}, 4096) > 0);
+	NOTICES(chmod("/mnt/bit", 01777) == 0);
+	NOTICES(chmod("/mnt/group", 0777) == 0);
+	/* What becomes of the name in it counts there, too. */
+	NOTICES(rename("/mnt/tmp/a", "/mnt/tmp/b") == 0);
+	return 0;
+}
+
 /* One that others may write when it is looked at, is found so. */
 static int
 check_above(void)
@@ -506,6 +537,13 @@ test_writers(void **state)
 }
 
 static void
+test_sticky(void **state)
+{
+	(void)state;
+	assert_holds(check_sticky);
+}
+
+static void
 test_above(void **state)
 {
 	(void)state;
@@ -607,14 +645,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),     cmocka_unit_test(test_writers),
-		cmocka_unit_test(test_above),     cmocka_unit_test(test_overflow),
-		cmocka_unit_test(test_flood),     cmocka_unit_test(test_blind),
-		cmocka_unit_test(test_used_up),   cmocka_unit_test(test_without_proc),
-		cmocka_unit_test(test_mounts),    cmocka_unit_test(test_root_place),
-		cmocka_unit_test(test_hidden),    cmocka_unit_test(test_hidden_in_root),
-		cmocka_unit_test(test_long_line), cmocka_unit_test(test_told),
-		cmocka_unit_test(test_nothing),   cmocka_unit_test(test_unsettled),
+		cmocka_unit_test(test_names),          cmocka_unit_test(test_writers),
+		cmocka_unit_test(test_above),          cmocka_unit_test(test_overflow),
+		cmocka_unit_test(test_flood),          cmocka_unit_test(test_sticky),
+		cmocka_unit_test(test_blind),          cmocka_unit_test(test_used_up),
+		cmocka_unit_test(test_without_proc),   cmocka_unit_test(test_mounts),
+		cmocka_unit_test(test_root_place),     cmocka_unit_test(test_hidden),
+		cmocka_unit_test(test_hidden_in_root), cmocka_unit_test(test_long_line),
+		cmocka_unit_test(test_told),           cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_unsettled),
 	};
 
 	return cmocka_run_group_tests_name("broker/watch", tests, NULL, NULL);
