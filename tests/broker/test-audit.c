@@ -2,6 +2,7 @@
 /* What a real worker puts on record of paths that a client chose is a record, and so is the next. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -167,6 +168,24 @@ test_records_that_are_lost(void **state)
 	assert_int_equal(lost, RECORDS - log_count("failed uid=61001", "dir/lost\""));
 }
 
+/* A rule of a file with the longest name that there may be: it is cut, and the record is one. */
+static void
+test_long_name_of_a_rule(void **state)
+{
+	const char *policy = at("policy/%0*u.policy", NAME_MAX - 7, 1);
+	char rule[256];
+
+	(void)state;
+	make_dir(at("ruled"), 0, 0755);
+	make_file(at("ruled/file"), 0, 0600, "");
+	snprintf(rule, sizeof(rule), "policy 1\nallow user:%u read %s/*\n", A, at("ruled"));
+	write_file(policy, rule);
+	harness_reload(&broker);
+	assert_int_equal(peer_open(&peer, O_RDONLY, 0, at("ruled/file"), NULL), 0);
+	log_wait(1, "granted uid=61001", "ruled/file\"");
+	check_log(5);
+}
+
 int
 main(void)
 {
@@ -174,6 +193,7 @@ main(void)
 		cmocka_unit_test(test_directory_behind_the_cut),
 		cmocka_unit_test(test_directory_of_another_path),
 		cmocka_unit_test(test_records_that_are_lost),
+		cmocka_unit_test(test_long_name_of_a_rule),
 		cmocka_unit_test(asks_end),
 	};
 
