@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/fuse.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
@@ -24,21 +25,28 @@ enum {
 	KEPT_MAX = 64,
 	KEPT_SIZE = 512, /* of the requests that it keeps, which have a name at most */
 	LOOK_MS = 20,
+	LONG_NAME = 1024, /* bytes of a name that any kernel takes from a server */
 };
 
 /* What test and server share. */
 struct fuse_shared {
 	_Atomic bool answers;
 	_Atomic unsigned hangs, kept;
+	_Atomic uid_t owner;
+	_Atomic int xattr_error;
+	_Atomic unsigned cuts;
 };
 
-#define DIRECTORY (1ULL << 32) /* in the number of an inode */
+/* In the number of an inode. */
+#define DIRECTORY (1ULL << 32)
+#define CREATED   (1ULL << 33)
 
 static struct fuse_attr
-attributes(uint64_t inode)
+attributes(uint64_t inode, struct fuse_shared *shared)
 {
 	return (struct fuse_attr){
 		.ino = inode,
+		.uid = inode & CREATED ? atomic_load(&shared->owner) : 0,
 		.mode = inode == FUSE_ROOT_ID || inode & DIRECTORY ? S_IFDIR | 0755
 								   : S_IFREG | 0666,
 		.nlink = 1,
@@ -76,24 +84,69 @@ answer_init(int device, const struct fuse_in_header *head, const struct fuse_ini
 	answer(device, head, 0, &out, sizeof(out));
 }
 
-/* Each name is a number, and each number a file; with a d before it a directory. */
+/*
+ * Each name is a number, and each number a file; with a d before it a directory, with an n one that is
+ * not there until it is created.
+ */
 static uint64_t
 inode_of(const char *name)
 {
-	return *name == 'd' ? DIRECTORY + 2 + strtoull(name + 1, NULL, 10)
-			    : 2 + strtoull(name, NULL, 10);
+	if (*name == 'd' || *name == 'n')
+		return (*name == 'd' ? DIRECTORY : CREATED) + 2 + strtoull(name + 1, NULL, 10);
+	return 2 + strtoull(name, NULL, 10);
+}
+
+static struct fuse_entry_out
+entry_of(uint64_t inode, struct fuse_shared *shared)
+{
+	return (struct fuse_entry_out){.nodeid = inode,
+				       .entry_valid = FOR_EVER,
+				       .attr_valid = FOR_EVER,
+				       .attr = attributes(inode, shared)};
 }
 
 static void
-serve_one(int device, const struct fuse_in_header *head, bool answers)
+answer_create(int device, const struct fuse_in_header *head, struct fuse_shared *shared)
 {
+	const char *name = (const char *)(head + 1) + sizeof(struct fuse_create_in);
+	struct {
+		struct fuse_entry_out entry;
+		struct fuse_open_out open;
+	} out = {.entry = entry_of(inode_of(name), shared)};
+
+	answer(device, head, 0, &out, sizeof(out));
+}
+
+/* Every directory has names of these lengths. */
+static void
+answer_names(int device, const struct fuse_in_header *head, const struct fuse_read_in *in)
+{
+	static const uint32_t lengths[] = {1, 255, 256, 300, LONG_NAME, 2};
+	static _Alignas(struct fuse_dirent) char names[4096 - sizeof(struct fuse_out_header)];
+	size_t used = 0;
+
+	for (uint64_t i = in->offset; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		struct fuse_dirent *name = (void *)(names + used);
+		size_t size = FUSE_DIRENT_ALIGN(FUSE_NAME_OFFSET + lengths[i]);
+
+		if (used + size > in->size || used + size > sizeof(names))
+			break;
+		*name = (struct fuse_dirent){
+			.ino = 2, .off = i + 1, .namelen = lengths[i], .type = DT_REG};
+		memset(name->name, '1', lengths[i]);
+		used += size;
+	}
+	answer(device, head, 0, names, used);
+}
+
+static void
+serve_one(int device, const struct fuse_in_header *head, struct fuse_shared *shared)
+{
+	const bool answers = atomic_load(&shared->answers);
 	const char *name = (const char *)(head + 1);
 	uint64_t inode = head->opcode == FUSE_LOOKUP ? inode_of(name) : head->nodeid;
-	struct fuse_attr_out attr = {.attr_valid = FOR_EVER, .attr = attributes(inode)};
-	struct fuse_entry_out entry = {.nodeid = inode,
-				       .entry_valid = FOR_EVER,
-				       .attr_valid = FOR_EVER,
-				       .attr = attributes(inode)};
+	struct fuse_attr_out attr = {.attr_valid = FOR_EVER, .attr = attributes(inode, shared)};
+	struct fuse_entry_out entry = entry_of(inode, shared);
 	struct fuse_write_out written = {};
 
 	switch (head->opcode) {
@@ -101,15 +154,30 @@ serve_one(int device, const struct fuse_in_header *head, bool answers)
 		answer_init(device, head, (const void *)(head + 1));
 		break;
 	case FUSE_LOOKUP:
-		answer(device, head, 0, &entry, sizeof(entry));
+		if (inode & CREATED)
+			answer(device, head, -ENOENT, NULL, 0);
+		else
+			answer(device, head, 0, &entry, sizeof(entry));
+		break;
+	case FUSE_CREATE:
+		answer_create(device, head, shared);
 		break;
 	case FUSE_GETATTR:
 		answer(device, head, 0, &attr, sizeof(attr));
 		break;
 	case FUSE_OPEN:
+	case FUSE_OPENDIR:
 		answer(device, head, 0, &(struct fuse_open_out){}, sizeof(struct fuse_open_out));
 		break;
+	case FUSE_READDIR:
+		answer_names(device, head, (const void *)(head + 1));
+		break;
+	case FUSE_GETXATTR:
+		answer(device, head, -(atomic_load(&shared->xattr_error) ?: ENOSYS), NULL, 0);
+		break;
 	case FUSE_SETATTR:
+		if (((const struct fuse_setattr_in *)(head + 1))->valid & FATTR_SIZE)
+			atomic_fetch_add(&shared->cuts, 1);
 		if (answers)
 			answer(device, head, 0, &attr, sizeof(attr));
 		break;
@@ -141,6 +209,8 @@ kind_of(const struct fuse_in_header *head)
 		return FUSE_HANGS_LOOKUP;
 	case FUSE_OPEN:
 		return FUSE_HANGS_OPEN;
+	case FUSE_CREATE:
+		return FUSE_HANGS_CREATE;
 	case FUSE_INIT:
 	case FUSE_FORGET:
 	case FUSE_BATCH_FORGET:
@@ -179,7 +249,7 @@ release(int device, struct fuse_shared *shared)
 		if (kind_of(head) & hangs)
 			memmove(kept[left++], kept[i], KEPT_SIZE);
 		else
-			serve_one(device, head, atomic_load(&shared->answers));
+			serve_one(device, head, shared);
 	}
 	n_kept = left;
 	atomic_store(&shared->kept, (unsigned)left);
@@ -201,7 +271,7 @@ static void __attribute__((noreturn)) serve(int device, struct fuse_shared *shar
 		n = read(device, message, sizeof(message));
 		if (n >= (ssize_t)sizeof(struct fuse_in_header) &&
 		    !keep((const void *)message, shared))
-			serve_one(device, (const void *)message, atomic_load(&shared->answers));
+			serve_one(device, (const void *)message, shared);
 	} while (n > 0 || errno == EINTR || errno == ENOENT || errno == EAGAIN);
 	_exit(0);
 }
@@ -304,4 +374,22 @@ unsigned
 fuse_kept(const struct fuse *f)
 {
 	return atomic_load(&f->shared->kept);
+}
+
+void
+fuse_set_owner(const struct fuse *f, uid_t owner)
+{
+	atomic_store(&f->shared->owner, owner);
+}
+
+void
+fuse_set_xattr_error(const struct fuse *f, int error)
+{
+	atomic_store(&f->shared->xattr_error, error);
+}
+
+unsigned
+fuse_cuts(const struct fuse *f)
+{
+	return atomic_load(&f->shared->cuts);
 }

@@ -17,6 +17,7 @@ enum {
 	CURSORS = 800,
 	HIDDEN = 1500,
 	SHOWN = 200,
+	LONG = 600, /* names of more than a page of bytes, and of more than are looked at for one */
 };
 
 static const char rules[] =
@@ -258,6 +259,30 @@ test_pages(void **state)
 		check_steady();
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/* Names so long that far fewer than usual fill a page: each is told once, and as it is. */
+static void
+test_pages_of_long_names(void **state)
+{
+	static unsigned char seen[LONG];
+	char *names = NULL, *rest = NULL;
+
+	(void)state;
+	make_dir(at("names/long"), 0, 0700);
+	for (unsigned i = 0; i < LONG; i++)
+		make_file(at("names/long/%0*u", i % 3 ? 255 : 200 + (int)(i % 56), i), 0, 0600, "");
+	assert_int_equal(peer_list(&peer, at("names/long"), &names), 0);
+	for (char *name = strtok_r(names, "/", &rest); name; name = strtok_r(NULL, "/", &rest)) {
+		unsigned long i = strtoul(name, NULL, 10);
+
+		assert_in_range(i, 0, LONG - 1);
+		assert_int_equal(strlen(name), i % 3 ? 255 : 200 + i % 56);
+		seen[i]++;
+	}
+	free(names);
+	for (unsigned i = 0; i < LONG; i++)
+		assert_int_equal(seen[i], 1);
 }
 
 /* The broker's page, as root finds it. */
@@ -565,6 +590,7 @@ main(void)
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_cursors_of_ones_own_making),
 		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_pages_of_long_names),
 		cmocka_unit_test(test_from_worker_to_worker),
 		cmocka_unit_test(test_cursors_say_nothing),
 		cmocka_unit_test(test_removed_meanwhile),

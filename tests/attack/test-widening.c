@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/xattr.h>
@@ -308,12 +309,35 @@ test_nothing_cut(void **state)
 		assert_true(naive_cuts(at("%s", paths[i])));
 }
 
+/* Of a file that is not to be written nobody gives up a lease: it is not opened for that. */
+static void
+test_lease_of_what_is_refused(void **state)
+{
+	int fd, error;
+
+	(void)state;
+	assert_true(signal(SIGIO, SIG_IGN) != SIG_ERR);
+	make_file(at("cut/leased"), A, 04755, content);
+	fd = open(at("cut/leased"), O_RDONLY | O_CLOEXEC);
+	assert_return_code(fd, errno);
+	assert_return_code(fcntl(fd, F_SETLEASE, F_RDLCK), errno);
+	error = peer_open(&peer, O_WRONLY, 0, at("cut/leased"), NULL);
+	assert_int_equal(fcntl(fd, F_GETLEASE), F_RDLCK);
+	assert_int_equal(error, EACCES);
+	/* The counter-check: without the bits its holder is asked. */
+	assert_return_code(fchmod(fd, 0755), errno);
+	assert_int_equal(peer_open(&peer, O_WRONLY, 0, at("cut/leased"), NULL), EAGAIN);
+	assert_int_equal(fcntl(fd, F_GETLEASE), F_UNLCK);
+	close(fd);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_for_reading),
 		cmocka_unit_test(test_nothing_cut),
+		cmocka_unit_test(test_lease_of_what_is_refused),
 		cmocka_unit_test(asks_end),
 	};
 

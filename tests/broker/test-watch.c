@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -25,7 +26,8 @@ enum {
 	OTHER = 61096,
 	RESULT = 3, /* descriptor */
 	QUEUE = 20000,
-	DEEP = 16, /* directories of NAME_MAX each: a path of nearly PATH_MAX */
+	FLOOD = 5000, /* fewer than the kernel keeps, more than is read at once */
+	DEEP = 16,    /* directories of NAME_MAX each: a path of nearly PATH_MAX */
 };
 
 /* Runs in a child, at the root of an empty file system. The line that does not hold, or 0. */
@@ -195,6 +197,37 @@ check_writers(void)
 	return 0;
 }
 
+/*
+ * A sticky directory that others write, like /tmp, anybody can touch: that replaces nobody. One that only
+ * has the bit is like any other.
+ */
+static int
+check_sticky(void)
+{
+	const struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_NOW}};
+	pid_t pid;
+	int status = -1;
+
+	HOLDS(make("/mnt/tmp") && chmod("/mnt/tmp", 01777) == 0);
+	HOLDS(make("/mnt/bit") && chmod("/mnt/bit", 01755) == 0);
+	HOLDS(make("/mnt/group") && chmod("/mnt/group", 0775) == 0);
+	HOLDS(make("/mnt/tmp/a") && make("/mnt/bit/a") && make("/mnt/group/a"));
+	BEGIN("/mnt/tmp/a", "/mnt/bit/a", "/mnt/group/a");
+	pid = fork();
+	if (pid == 0)
+		_exit(setuid(USER) == 0 && utimensat(AT_FDCWD, "/mnt/tmp", NULL, 0) == 0 ? 0 : 1);
+	HOLDS(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
+	HOLDS(!watch_look(&watch));
+	HOLDS(utimensat(AT_FDCWD, "/mnt/tmp", times, 0) == 0 && !watch_look(&watch));
+	/* The counter-check: it is told of. */
+	HOLDS(chmod("/mnt/tmp", 01777) == 0 && read(WATCH_NAMES, (char[4096]){}, 4096) > 0);
+	NOTICES(chmod("/mnt/bit", 01777) == 0);
+	NOTICES(chmod("/mnt/group", 0777) == 0);
+	/* What becomes of the name in it counts there, too. */
+	NOTICES(rename("/mnt/tmp/a", "/mnt/tmp/b") == 0);
+	return 0;
+}
+
 /* One that others may write when it is looked at, is found so. */
 static int
 check_above(void)
@@ -239,6 +272,25 @@ check_overflow(void)
 		if (watch_look(&watch))
 			return 0;
 	return __LINE__;
+}
+
+/* What somebody does to be told of before it hides nothing: all that was told is read in one look. */
+static int
+check_flood(void)
+{
+	static const char *const names[] = {"/mnt/x", "/mnt/y"};
+	int waiting;
+
+	BEGIN("/mnt/later");
+	for (int i = 0; i < FLOOD; i++)
+		HOLDS(mkdir(names[i % 2], 0755) == 0 && rmdir(names[i % 2]) == 0);
+	HOLDS(make("/mnt/later"));
+	HOLDS(ioctl(WATCH_NAMES, FIONREAD, &waiting) == 0);
+	/* The counter-check: it is behind what is read at once. */
+	HOLDS(waiting > 2 * 65536);
+	HOLDS(watch_look(&watch));
+	HOLDS(read(WATCH_NAMES, (char[65536]){}, 65536) < 0 && errno == EAGAIN);
+	return 0;
 }
 
 /* Who may not watch a directory is told of no names: that is known. */
@@ -356,11 +408,14 @@ check_hidden(void)
 {
 	HOLDS(make("/mnt/flat") && make("/mnt/deep") && mount_on("/mnt/flat"));
 	HOLDS(make("/mnt/flat/a b") && mount_on("/mnt/flat/a b"));
+	HOLDS(make("/mnt/flat/c\\d") && mount_on("/mnt/flat/c\\d"));
 	HOLDS(make("/mnt/flat/b\\") && make("/mnt/deep/x") && mount_on("/mnt/deep/x"));
 	BEGIN("/mnt/flat ", "/mnt/deep");
 	/* The place itself may be a mount. */
 	HOLDS(!is_hidden("/mnt/flat/file"));
 	HOLDS(is_hidden("/mnt/flat/a b/file") && is_hidden("/mnt/flat/a b"));
+	/* Of the characters that the kernel writes in digits the one with the highest number. */
+	HOLDS(is_hidden("/mnt/flat/c\\d/file") && !is_hidden("/mnt/flat/b\\/file"));
 	HOLDS(!is_hidden("/mnt/flat/a bc") && !is_hidden("/mnt/flat/a"));
 	HOLDS(!is_hidden("/mnt/deep/x/file"));
 	return 0;
@@ -482,6 +537,13 @@ test_writers(void **state)
 }
 
 static void
+test_sticky(void **state)
+{
+	(void)state;
+	assert_holds(check_sticky);
+}
+
+static void
 test_above(void **state)
 {
 	(void)state;
@@ -493,6 +555,13 @@ test_overflow(void **state)
 {
 	(void)state;
 	assert_holds(check_overflow);
+}
+
+static void
+test_flood(void **state)
+{
+	(void)state;
+	assert_holds(check_flood);
 }
 
 static void
@@ -578,6 +647,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),          cmocka_unit_test(test_writers),
 		cmocka_unit_test(test_above),          cmocka_unit_test(test_overflow),
+		cmocka_unit_test(test_flood),          cmocka_unit_test(test_sticky),
 		cmocka_unit_test(test_blind),          cmocka_unit_test(test_used_up),
 		cmocka_unit_test(test_without_proc),   cmocka_unit_test(test_mounts),
 		cmocka_unit_test(test_root_place),     cmocka_unit_test(test_hidden),
