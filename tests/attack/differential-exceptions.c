@@ -260,7 +260,9 @@ struct exception exceptions[] = {
 	{"The name in /proc/self/fd begins at a directory of the policy, not at /",
 	 "The descriptor comes from a private mount, which has nothing else in it.",
 	 .holds = is_given, .adjust = from_another_root},
-	{"The file cannot be linked from the descriptor: EXDEV", "No other name is on that mount.",
+	{"The file cannot be linked from the descriptor: EXDEV",
+	 "No other name is on that mount, so linkat(2) of /proc/self/fd/N with AT_SYMLINK_FOLLOW "
+	 "fails.",
 	 .holds = is_given, .adjust = from_another_mount},
 	{"Without exec in the rule it cannot be mapped with PROT_EXEC: EPERM",
 	 "Reading is not executing. To execute it is EACCES.", .holds = is_given,
