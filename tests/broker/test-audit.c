@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "tests/attack/asks.h"
@@ -11,7 +10,6 @@
 enum {
 	LONGEST = 4096, /* bytes of a path, POLICY_PATH_MAX */
 	COMPONENT = 200,
-	RECORDS = 3000, /* far more than a pipe holds */
 };
 
 static const char rules[] = "allow user:61001 read @/dir/**\n"
@@ -105,69 +103,6 @@ test_directory_of_another_path(void **state)
 	check_log(2);
 }
 
-/* The process that reads the records. */
-static pid_t
-log_process(void)
-{
-	char path[64], line[128];
-	pid_t found = 0;
-	FILE *children;
-	int pid;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", broker.pid, broker.pid);
-	children = fopen(path, "re");
-	assert_non_null(children);
-	while (fscanf(children, "%d", &pid) == 1) {
-		FILE *one;
-
-		snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
-		one = fopen(path, "re");
-		if (one && fgets(line, sizeof(line), one) && strstr(line, "fdbroker-log"))
-			found = pid;
-		if (one)
-			fclose(one);
-	}
-	fclose(children);
-	assert_true(found > 0);
-	return found;
-}
-
-/* Nobody waits for a log that is not read; how many records that cost is said, once. */
-static void
-test_records_that_are_lost(void **state)
-{
-	const pid_t reader = log_process();
-	unsigned long lost = 0;
-	char line[8192];
-	unsigned n;
-	FILE *log;
-
-	(void)state;
-	assert_return_code(kill(reader, SIGSTOP), errno);
-	for (unsigned i = 0; i < RECORDS; i++)
-		assert_int_equal(peer_open(&peer, O_RDONLY, 0, at("dir/lost"), NULL), ENOENT);
-	assert_return_code(kill(reader, SIGCONT), errno);
-	/* When all that there was room for has been read, there is room for more. */
-	log_wait(1, "failed uid=61001", "dir/lost\"");
-	do {
-		n = log_count("failed uid=61001", "dir/lost\"");
-		sleep_ms(300);
-	} while (n != log_count("failed uid=61001", "dir/lost\""));
-	assert_true(n < RECORDS);
-	assert_int_equal(log_count("lost records=", ""), 0);
-	check_log(3);
-	log_wait(1, "lost records=", "");
-	check_log(4);
-	assert_int_equal(log_count("lost records=", ""), 1);
-	log = fopen(broker.log, "re");
-	assert_non_null(log);
-	while (fgets(line, sizeof(line), log))
-		if (strstr(line, "lost records="))
-			lost = strtoul(strstr(line, "lost records=") + 13, NULL, 10);
-	fclose(log);
-	assert_int_equal(lost, RECORDS - log_count("failed uid=61001", "dir/lost\""));
-}
-
 /* A rule of a file with the longest name that there may be: it is cut, and the record is one. */
 static void
 test_long_name_of_a_rule(void **state)
@@ -183,7 +118,7 @@ test_long_name_of_a_rule(void **state)
 	harness_reload(&broker);
 	assert_int_equal(peer_open(&peer, O_RDONLY, 0, at("ruled/file"), NULL), 0);
 	log_wait(1, "granted uid=61001", "ruled/file\"");
-	check_log(5);
+	check_log(3);
 }
 
 int
@@ -192,7 +127,6 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_directory_behind_the_cut),
 		cmocka_unit_test(test_directory_of_another_path),
-		cmocka_unit_test(test_records_that_are_lost),
 		cmocka_unit_test(test_long_name_of_a_rule),
 		cmocka_unit_test(asks_end),
 	};
