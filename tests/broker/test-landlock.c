@@ -28,11 +28,12 @@ enum {
 	CREATES = 1 << 4,  /* a regular file there */
 	EXECUTES = 1 << 5, /* the file */
 	CHANGES = 1 << 6,  /* anything else in the directory */
-	BESIDE = 1 << 7,   /* anything with the file next to it */
+	BESIDE = 1 << 7,   /* opens the file next to it */
 	ENTERS = 1 << 8,   /* reads in a directory there */
 	ABOVE = 1 << 9,    /* reads or lists what is above the directory */
 	CONTROLS = 1 << 10,
-	ALL_OF_IT = (1 << 11) - 1,
+	CUTS_BESIDE = 1 << 11,
+	ALL_OF_IT = (1 << 12) - 1,
 };
 
 /* What a rule names: all in a directory, one file, one that may be created, or one directory. */
@@ -85,10 +86,8 @@ try_all(void)
 	/* It is no program: who may execute it is told just that. */
 	can |= execv("/mnt/d/file", arguments) < 0 && errno == ENOEXEC ? EXECUTES : 0;
 	can |= changes() ? CHANGES : 0;
-	can |= opens("/mnt/d/other", O_RDONLY) || opens("/mnt/d/other", O_WRONLY) ||
-			       truncate("/mnt/d/other", 0) == 0
-		       ? BESIDE
-		       : 0;
+	can |= opens("/mnt/d/other", O_RDONLY) || opens("/mnt/d/other", O_WRONLY) ? BESIDE : 0;
+	can |= truncate("/mnt/d/other", 0) == 0 ? CUTS_BESIDE : 0;
 	can |= opens("/mnt/d/empty", O_RDONLY | O_DIRECTORY) || opens("/mnt/d/in/file", O_RDONLY)
 		       ? ENTERS
 		       : 0;
@@ -109,7 +108,7 @@ expected(enum names names, unsigned verbs, unsigned types)
 	if (verbs & POLICY_READ)
 		can |= READS | (all ? BESIDE | ENTERS : 0);
 	if (verbs & POLICY_WRITE)
-		can |= WRITES | CUTS | (all ? BESIDE : 0);
+		can |= WRITES | CUTS | (all ? BESIDE | CUTS_BESIDE : 0);
 	if (all && verbs & POLICY_LIST)
 		can |= LISTS | ENTERS;
 	if (all && verbs & POLICY_CREATE)
@@ -127,7 +126,8 @@ told_by_kernel(void)
 
 	if (abi < 0)
 		return 0;
-	return ALL_OF_IT & ~(unsigned)(abi < 3 ? CUTS : 0) & ~(unsigned)(abi < 5 ? CONTROLS : 0);
+	return ALL_OF_IT & ~(unsigned)(abi < 3 ? CUTS | CUTS_BESIDE : 0) &
+	       ~(unsigned)(abi < 5 ? CONTROLS : 0);
 }
 
 static int
