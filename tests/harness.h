@@ -57,6 +57,7 @@ struct harness {
 	char log[80];
 	pid_t pid;
 	pid_t worker; /* ours */
+	double found; /* when it was: if nobody asks it for a minute, it ends */
 	int broker_fds, worker_fds;
 	int per_worker; /* descriptors that the broker holds of each worker */
 	size_t n_workers;
