@@ -88,6 +88,34 @@ read_reply(const char *bytes, size_t size, struct told *told)
 }
 
 void
+peer_send_batch(const struct peer *p, const struct wire_file files[WIRE_ITEMS_MAX])
+{
+	static char message[WIRE_MESSAGE_MAX];
+	struct wire_header header = {.version = WIRE_VERSION,
+				     .operation = WIRE_OPEN,
+				     .id = 1,
+				     .item_size = sizeof(struct wire_item),
+				     .items = WIRE_ITEMS_MAX};
+	size_t used = sizeof(header) + WIRE_ITEMS_MAX * sizeof(struct wire_item);
+
+	for (size_t i = 0; i < WIRE_ITEMS_MAX; i++) {
+		const struct wire_item item = {.flags = files[i].flags,
+					       .mode = files[i].mode,
+					       .path_length = files[i].path_length};
+
+		memcpy(message + sizeof(header) + i * sizeof(item), &item, sizeof(item));
+		memcpy(message + used, files[i].path, item.path_length);
+		used += item.path_length;
+	}
+	header.length = (uint32_t)used;
+	memcpy(message, &header, sizeof(header));
+	assert_int_equal(raw_send(p->socket, &(struct raw){.bytes = message,
+							   .size = used,
+							   .credentials = &p->credentials}),
+			 0);
+}
+
+void
 peer_receive(const struct peer *p, struct told *ret_told)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(4 * sizeof(int))];

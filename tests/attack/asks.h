@@ -42,6 +42,8 @@ void asks_end(void **state);
 
 /* One question: sent, and its answer; told->fd is the caller's. */
 void peer_send(const struct peer *p, enum wire_operation operation, const struct wire_file *file);
+/* WIRE_ITEMS_MAX of them to open, in one message. */
+void peer_send_batch(const struct peer *p, const struct wire_file files[WIRE_ITEMS_MAX]);
 void peer_receive(const struct peer *p, struct told *ret_told);
 
 /*

@@ -399,29 +399,18 @@ test_policy_that_changes(void **state)
 static void
 send_batch(void)
 {
-	static char message[WIRE_MESSAGE_MAX];
-	struct wire_header header = {.version = WIRE_VERSION,
-				     .operation = WIRE_OPEN,
-				     .id = 1,
-				     .item_size = sizeof(struct wire_item),
-				     .items = WIRE_ITEMS_MAX};
-	size_t used = sizeof(header) + WIRE_ITEMS_MAX * sizeof(struct wire_item);
+	static char paths[WIRE_ITEMS_MAX][128];
+	struct wire_file files[WIRE_ITEMS_MAX];
 
 	for (size_t i = 0; i < WIRE_ITEMS_MAX; i++) {
-		const char *path = at("held/%zu", i);
-		struct wire_item item = {
-			.flags = creating, .mode = 0600, .path_length = (uint32_t)strlen(path)};
+		int n = snprintf(paths[i], sizeof(paths[i]), "%s", at("held/%zu", i));
 
-		memcpy(message + sizeof(header) + i * sizeof(item), &item, sizeof(item));
-		memcpy(message + used, path, item.path_length);
-		used += item.path_length;
+		files[i] = (struct wire_file){.flags = creating,
+					      .mode = 0600,
+					      .path = paths[i],
+					      .path_length = (uint32_t)n};
 	}
-	header.length = (uint32_t)used;
-	memcpy(message, &header, sizeof(header));
-	assert_int_equal(raw_send(peer.socket, &(struct raw){.bytes = message,
-							     .size = used,
-							     .credentials = &peer.credentials}),
-			 0);
+	peer_send_batch(&peer, files);
 }
 
 static unsigned

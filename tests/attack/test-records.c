@@ -185,6 +185,17 @@ test_once_more(void **state)
 	peer_end(&p);
 }
 
+static void
+make_noise(void)
+{
+	for (size_t i = 0; i < NOISE; i++) {
+		int fd = connect_as(&broker, &(struct ids){.uid = 61009, .gid = 61009});
+
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
 /* Somebody makes connections, so that there is no room to tell of another's worker. */
 static void
 test_noise_of_others(void **state)
@@ -194,12 +205,7 @@ test_noise_of_others(void **state)
 	(void)state;
 	assert_int_equal(log_count("uid=61003", "path="), 0);
 	assert_return_code(kill(logger, SIGSTOP), errno);
-	for (size_t i = 0; i < NOISE; i++) {
-		int fd = connect_as(&broker, &(struct ids){.uid = 61009, .gid = 61009});
-
-		if (fd >= 0)
-			close(fd);
-	}
+	make_noise();
 	p = peer_begin(C);
 	open_granted(&p);
 	peer_end(&p);
@@ -216,12 +222,7 @@ test_nobody_was_told(void **state)
 	(void)state;
 	harness_reload(&broker);
 	assert_return_code(kill(logger, SIGSTOP), errno);
-	for (size_t i = 0; i < NOISE; i++) {
-		int fd = connect_as(&broker, &(struct ids){.uid = 61009, .gid = 61009});
-
-		if (fd >= 0)
-			close(fd);
-	}
+	make_noise();
 	p = peer_begin(C);
 	open_granted(&p);
 	peer_end(&p);
