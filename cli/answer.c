@@ -15,19 +15,24 @@ enum {
 	SHOWN_BYTES = 200, /* of a line of the policy */
 };
 
+static void
+add_once(uint32_t **rules, size_t *n, uint32_t rule)
+{
+	for (size_t i = 0; i < *n; i++)
+		if ((*rules)[i] == rule)
+			return;
+	*rules = cli_resize(*rules, *n + 1, sizeof(**rules));
+	(*rules)[(*n)++] = rule;
+}
+
 /* A rule whose own except alone, or with other clauses, keeps it from this peer. */
 static void
 note_around(void *context, uint32_t rule, unsigned failed)
 {
 	struct answer *answer = context;
 
-	if (!(failed & POLICY_CLAUSE_EXCEPT) || failed & POLICY_CLAUSE_WHO)
-		return;
-	for (size_t i = 0; i < answer->n_around; i++)
-		if (answer->around[i] == rule)
-			return;
-	answer->around = cli_resize(answer->around, answer->n_around + 1, sizeof(*answer->around));
-	answer->around[answer->n_around++] = rule;
+	if (failed & POLICY_CLAUSE_EXCEPT && !(failed & POLICY_CLAUSE_WHO))
+		add_once(&answer->around, &answer->n_around, rule);
 }
 
 /* A rule whose day is over, and which would allow it else. */
@@ -36,13 +41,8 @@ note_over(void *context, uint32_t rule, unsigned failed)
 {
 	struct answer *answer = context;
 
-	if (failed != POLICY_CLAUSE_UNTIL)
-		return;
-	for (size_t i = 0; i < answer->n_over; i++)
-		if (answer->over[i] == rule)
-			return;
-	answer->over = cli_resize(answer->over, answer->n_over + 1, sizeof(*answer->over));
-	answer->over[answer->n_over++] = rule;
+	if (failed == POLICY_CLAUSE_UNTIL)
+		add_once(&answer->over, &answer->n_over, rule);
 }
 
 /* Those that deny are over for good. */

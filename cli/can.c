@@ -4,6 +4,7 @@
 #include "ask.h"
 #include "cli.h"
 #include "json.h"
+#include "near.h"
 #include "object.h"
 #include "text.h"
 
@@ -31,17 +32,15 @@ print_object(const struct ask *ask, const struct answer *answer)
 }
 
 static void
-print_over(const struct ask *ask, const struct answer *answer)
+print_over(struct ask *ask, const struct answer *answer)
 {
 	for (size_t i = 0; i < answer->n_over; i++) {
-		_cleanup_free_ char *day = NULL;
+		_cleanup_free_ char *reason =
+			near_reason(ask, answer->verbs, answer->over[i], POLICY_CLAUSE_UNTIL);
 		struct policy_rule rule;
 
 		policy_rule_describe(ask->rules.image, answer->over[i], &rule);
-		day = ask_day_text(rule.options.until);
-		cli_error("%s:%u would allow it, but is over since the end of %s (UTC): give "
-			  "'until' a later day",
-			  rule.file, rule.line, day);
+		cli_error("%s:%u would allow it, but is %s", rule.file, rule.line, reason);
 	}
 }
 

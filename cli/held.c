@@ -144,7 +144,7 @@ owner_holds(const struct held *held, const struct stat *object, struct unmet *re
 
 	if (!policy_owner_holds(held->options, object->st_uid, peer_of(held->ask, object->st_uid)))
 		return unmet_object("owner", object, owner_remedy(held), ret_unmet);
-	if (held->led.is_led && object->st_uid != held->led.by)
+	if (!policy_led_holds(&held->led, object->st_uid))
 		return unmet_object("symlink", &link, led_remedy(held->led.by), ret_unmet);
 	return true;
 }
@@ -211,20 +211,19 @@ held_create(const struct held *held, struct unmet *ret_unmet)
 }
 
 bool
-held_link(const struct held *held, const struct stat *link, struct led *ret_led,
+held_link(const struct held *held, const struct stat *link, struct policy_led *ret_led,
 	  struct unmet *ret_unmet)
 {
+	struct policy_led led = held->led;
 	struct policy_chain chain;
 
-	*ret_led = held->led;
+	*ret_led = led;
 	if (held->options->strict == POLICY_STRICT_NO)
 		return true;
 	if (look(held->path, &chain) && !strict_holds(held, &chain, link, ret_unmet))
 		return false;
-	if (link->st_uid == 0 || link->st_uid == peer_of(held->ask, link->st_uid))
-		return true;
-	if (held->led.is_led && held->led.by != link->st_uid)
+	if (!policy_led_on(&led, link->st_uid, peer_of(held->ask, link->st_uid)))
 		return unmet_object("symlink", link, led_remedy(link->st_uid), ret_unmet);
-	*ret_led = (struct led){true, link->st_uid};
+	*ret_led = led;
 	return true;
 }

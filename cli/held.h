@@ -16,19 +16,13 @@ struct unmet {
 };
 void unmet_clear(struct unmet *unmet);
 
-/* A link that led there: of somebody else than root and the peer. */
-struct led {
-	bool is_led;
-	uid_t by;
-};
-
 /* What a rule is asked about: no directory of path is a symbolic link. */
 struct held {
 	const struct ask *ask;
 	unsigned verbs;
 	const struct policy_options *options;
 	const char *path;
-	struct led led;
+	struct policy_led led;
 };
 
 /* Does the object meet the conditions but that of its type, as far as can be seen? */
@@ -38,5 +32,5 @@ bool held_object(const struct held *held, const struct stat *object, struct unme
 bool held_create(const struct held *held, struct unmet *ret_unmet);
 
 /* May this link lead the peer on? ret_led: what is held from then on. */
-bool held_link(const struct held *held, const struct stat *link, struct led *ret_led,
+bool held_link(const struct held *held, const struct stat *link, struct policy_led *ret_led,
 	       struct unmet *ret_unmet);

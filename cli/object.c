@@ -34,7 +34,7 @@ struct walk {
 	unsigned n_links;
 	bool asks_directory; /* a link says "name/" */
 	bool creates;
-	struct led led;
+	struct policy_led led;
 	uint32_t from; /* as in struct policy_request */
 	struct policy_decision decision;
 	const struct policy_options *options; /* NULL: nothing permits it */
@@ -215,7 +215,7 @@ go_on(struct walk *w, const char *part, const struct stat *status, struct object
 	const struct held held = held_of(w, part);
 	struct unmet unmet = {0};
 	enum policy_link_end asks;
-	struct led led;
+	struct policy_led led;
 	char *next;
 
 	object->denied = true;

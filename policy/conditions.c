@@ -64,3 +64,20 @@ policy_chain_holds(const struct policy_chain *chain, const struct stat *object, 
 		*ret_blame = *blame;
 	return blame == NULL;
 }
+
+bool
+policy_led_on(struct policy_led *led, uid_t owner, uid_t peer)
+{
+	if (owner == 0 || owner == peer)
+		return true;
+	if (led->is_led && led->by != owner)
+		return false;
+	*led = (struct policy_led){true, owner};
+	return true;
+}
+
+bool
+policy_led_holds(const struct policy_led *led, uid_t owner)
+{
+	return !led->is_led || (owner == led->by && owner != POLICY_OVERFLOW_ID);
+}

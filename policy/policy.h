@@ -376,6 +376,18 @@ enum policy_link_end {
 };
 enum policy_link_end policy_link_end(const char *target, size_t n);
 
+/* The link of somebody else than root and the peer, which led here: as good as putting the object there. */
+struct policy_led {
+	bool is_led;
+	uid_t by;
+};
+
+/* May a link of that owner lead on? Not where it was another such user's before. */
+bool policy_led_on(struct policy_led *led, uid_t owner, uid_t peer);
+
+/* May they lead to what belongs to this user? */
+bool policy_led_holds(const struct policy_led *led, uid_t owner);
+
 /* --- reach: what a worker has to be able to open ----------------------------------------- */
 
 /*

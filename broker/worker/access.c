@@ -295,7 +295,8 @@ begin(struct access *a, const struct wire_file *file)
 	a->day = today();
 	a->fd = -1;
 	a->n_links = a->n_tries = 0;
-	a->retry = a->created = a->is_led = a->asks_directory = false;
+	a->retry = a->created = a->asks_directory = false;
+	a->led = (struct policy_led){};
 	a->because = NULL;
 	a->length = 0;
 	a->next = 0;

@@ -38,8 +38,7 @@ struct access {
 	unsigned *n_links_of_all; /* of the request */
 	unsigned n_tries;
 	bool asks_directory; /* a link says "name/" */
-	bool is_led;         /* here by a link of somebody else than root and the peer, */
-	uid_t led_by;
+	struct policy_led led;
 	bool retry;   /* only another worker can tell, or has the right to */
 	bool created; /* what O_EXCL asks for once cannot be asked for again */
 	struct audit_event event;
@@ -75,7 +74,7 @@ int access_conditions_hold(struct access *a, const struct stat *object,
 
 /*
  * May this link lead the peer on? If it is somebody else's, it leads to what belongs to the same, and
- * that is held from then on: is_led, led_by.
+ * that is held from then on: a->led.
  */
 int access_link_holds(struct access *a, const struct place *link, const struct stat *status);
 

@@ -46,13 +46,9 @@ access_link_holds(struct access *a, const struct place *link, const struct stat 
 	r = place_chain(link, status, &chain);
 	if (r == 0)
 		r = access_strict_holds(a, status, &chain);
-	if (r != 0 || status->st_uid == 0 || status->st_uid == a->client->peer.uid)
-		return r;
-	if (a->is_led && a->led_by != status->st_uid)
-		return unmet_object(a, IPC_CONDITION_SYMLINK, status);
-	a->is_led = true;
-	a->led_by = status->st_uid;
-	return 0;
+	if (r == 0 && !policy_led_on(&a->led, status->st_uid, a->client->peer.uid))
+		r = unmet_object(a, IPC_CONDITION_SYMLINK, status);
+	return r;
 }
 
 int
@@ -80,9 +76,8 @@ access_conditions_hold(struct access *a, const struct stat *object,
 {
 	if (!policy_owner_holds(a->options, object->st_uid, a->client->peer.uid))
 		return unmet_object(a, IPC_CONDITION_OWNER, object);
-	/* A link is as good as putting the object itself there. */
-	if (a->is_led && (object->st_uid != a->led_by || a->led_by == POLICY_OVERFLOW_ID)) {
-		const struct stat link = {.st_mode = S_IFLNK | 0777, .st_uid = a->led_by};
+	if (!policy_led_holds(&a->led, object->st_uid)) {
+		const struct stat link = {.st_mode = S_IFLNK | 0777, .st_uid = a->led.by};
 
 		return unmet_object(a, IPC_CONDITION_SYMLINK, &link);
 	}

@@ -123,7 +123,7 @@ int place_hold(const struct place *place, int *ret_fd);
 
 /*
  * The directories from "/" to the one that it is in. May be remembered (strict.h). object: what was
- * opened there, or without an inode number what is not yet; -EAGAIN: it is there no more.
+ * opened there, or without an inode number what is not yet; PLACE_AGAIN: it is there no more.
  */
 int place_chain(const struct place *place, const struct stat *object,
 		struct policy_chain *ret_chain);
