@@ -7,8 +7,10 @@
 #include <ftw.h>
 #include <libgen.h>
 #include <limits.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -116,6 +118,15 @@ remove_one(const char *path, const struct stat *status, int type, struct FTW *wh
 {
 	(void)status, (void)type, (void)where;
 	return remove(path);
+}
+
+void
+make_own_tmpdir(void)
+{
+	assert_return_code(unshare(CLONE_NEWNS), errno);
+	assert_return_code(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), errno);
+	assert_return_code(mount("tests", "/mnt", "tmpfs", 0, "mode=0755"), errno);
+	assert_return_code(setenv("TMPDIR", "/mnt", 1), errno);
 }
 
 void
@@ -402,6 +413,29 @@ assert_undisturbed(const struct harness *h)
 	}
 	assert_int_equal(in_broker, h->broker_fds);
 	assert_known_undisturbed(h);
+}
+
+pid_t
+helper_of(const struct harness *h, const char *wanted)
+{
+	char path[64], line[64];
+	pid_t pid, found = 0;
+	FILE *children, *command;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", h->pid, h->pid);
+	children = fopen(path, "re");
+	assert_non_null(children);
+	while (found == 0 && fscanf(children, "%d", &pid) == 1) {
+		snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+		command = fopen(path, "re");
+		if (!command)
+			continue;
+		if (fgets(line, sizeof(line), command) && strcmp(line, wanted) == 0)
+			found = pid;
+		fclose(command);
+	}
+	fclose(children);
+	return found;
 }
 
 struct harness broker;

@@ -43,6 +43,9 @@ bool kernel_can_refuse(void);
 /* A directory under TMPDIR that others can pass; and away with all that is in it. */
 void make_directory(char directory[64]);
 void remove_directory(const char *directory);
+
+/* A mount namespace of one's own, and in it a TMPDIR where nobody else makes files. Needs root. */
+void make_own_tmpdir(void);
 void write_file(const char *path, const char *content);
 
 /*
@@ -96,6 +99,9 @@ void harness_reload(struct harness *h);
 
 /* It ends with 0 when asked to, and nothing of it died before. */
 void assert_clean_end(struct harness *h);
+
+/* The child of the broker with this command line, up to the first argument, or 0. */
+pid_t helper_of(const struct harness *h, const char *wanted);
 
 /* Pid of the worker that serves this uid, or 0. */
 pid_t worker_of(const struct harness *h, uid_t uid);

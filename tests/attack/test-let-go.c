@@ -5,8 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -36,10 +34,7 @@ setup(void **state)
 
 	(void)state;
 	/* Nobody else makes files there, so that what is found is remembered. */
-	assert_return_code(unshare(CLONE_NEWNS), errno);
-	assert_return_code(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), errno);
-	assert_return_code(mount("tests", "/mnt", "tmpfs", 0, "mode=0755"), errno);
-	assert_return_code(setenv("TMPDIR", "/mnt", 1), errno);
+	make_own_tmpdir();
 	harness_start_how(&broker, &(struct harness_how){.rules = rules});
 	for (size_t i = 0; i < ELEMENTS(directories); i++)
 		make_dir(at("%s", directories[i]), 0, 0755);

@@ -137,37 +137,13 @@ test_queued_forgeries(void **state)
 
 /* --- a refuser that takes no more ------------------------------------------------------------- */
 
-/* The child of the broker with this command line, or 0. */
-static pid_t
-helper_of(const char *wanted)
-{
-	char path[64], line[64];
-	pid_t pid, found = 0;
-	FILE *children, *command;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", broker.pid, broker.pid);
-	children = fopen(path, "re");
-	assert_non_null(children);
-	while (found == 0 && fscanf(children, "%d", &pid) == 1) {
-		snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
-		command = fopen(path, "re");
-		if (!command)
-			continue;
-		if (fgets(line, sizeof(line), command) && strcmp(line, wanted) == 0)
-			found = pid;
-		fclose(command);
-	}
-	fclose(children);
-	return found;
-}
-
 /* What has to be refused is kept until the refuser has room: the broker itself closes none. */
 static void
 test_refuser_without_room(void **state)
 {
 	const struct ids last = {.uid = 400000, .gid = A};
 	const struct ucred self = {.pid = getpid(), .uid = last.uid, .gid = last.gid};
-	pid_t refuser = helper_of("fdbroker-worker: refuser");
+	pid_t refuser = helper_of(&broker, "fdbroker-worker: refuser");
 	static int many[600]; /* more than its queue holds, fewer than a process may have open */
 	unsigned long refused, now;
 	int fd, r;
@@ -209,7 +185,7 @@ test_control_is_one_way(void **state)
 	if (needs_root())
 		return;
 	for (size_t i = 0; i < ELEMENTS(helpers); i++) {
-		int pidfd = pidfd_open(helper_of(helpers[i]), 0), fd;
+		int pidfd = pidfd_open(helper_of(&broker, helpers[i]), 0), fd;
 
 		assert_return_code(pidfd, errno);
 		fd = pidfd_getfd(pidfd, IPC_CONTROL, 0);
@@ -235,7 +211,7 @@ test_ends_that_never_were(void **state)
 	(void)state;
 	if (needs_root())
 		return;
-	pidfd = pidfd_open(helper_of("fdbroker-worker: uid 0"), 0);
+	pidfd = pidfd_open(helper_of(&broker, "fdbroker-worker: uid 0"), 0);
 	assert_return_code(pidfd, errno);
 	fd = pidfd_getfd(pidfd, IPC_ENDED, 0);
 	assert_return_code(fd, errno);

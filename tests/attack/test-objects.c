@@ -7,10 +7,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
@@ -57,10 +55,7 @@ setup(void **state)
 {
 	(void)state;
 	/* Where nobody but root can change a path, what was found is remembered for a while. */
-	assert_return_code(unshare(CLONE_NEWNS), errno);
-	assert_return_code(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), errno);
-	assert_return_code(mount("tests", "/mnt", "tmpfs", 0, "mode=0755"), errno);
-	assert_return_code(setenv("TMPDIR", "/mnt", 1), errno);
+	make_own_tmpdir();
 	harness_start_how(&broker, &(struct harness_how){.rules = rules});
 	for (size_t i = 0; i < ELEMENTS(types); i++)
 		make_objects(types[i]);

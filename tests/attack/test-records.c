@@ -21,30 +21,6 @@ static const char rules[] = "allow user:61001|user:61002|user:61003 read @/who/a
 			    "allow any read @/who/open\n";
 static pid_t logger;
 
-static pid_t
-child_of(pid_t parent, const char *name)
-{
-	char path[64], is[32];
-	FILE *children, *comm;
-	pid_t found = 0;
-	int pid;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
-	children = fopen(path, "re");
-	assert_non_null(children);
-	while (found == 0 && fscanf(children, "%d", &pid) == 1) {
-		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-		comm = fopen(path, "re");
-		if (!comm)
-			continue;
-		if (fscanf(comm, "%31s", is) == 1 && strcmp(is, name) == 0)
-			found = pid;
-		fclose(comm);
-	}
-	fclose(children);
-	return found;
-}
-
 static int
 setup(void **state)
 {
@@ -52,7 +28,7 @@ setup(void **state)
 
 	(void)state;
 	harness_start_how(&broker, &(struct harness_how){.rules = rules, .files = files});
-	logger = child_of(broker.pid, "fdbroker-log");
+	logger = helper_of(&broker, "fdbroker-log");
 	assert_true(logger > 0);
 	return 0;
 }

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -754,11 +753,8 @@ setup(void **state)
 	(void)state;
 	if (needs_root())
 		exit(0);
-	assert_return_code(unshare(CLONE_NEWNS), errno);
-	assert_return_code(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), errno);
-	assert_return_code(mount("tests", "/mnt", "tmpfs", 0, "mode=755"), errno);
+	make_own_tmpdir();
 	assert_return_code(mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL), errno);
-	assert_return_code(setenv("TMPDIR", "/mnt", 1), errno);
 	harness_start_how(&broker, &(struct harness_how){.rules = rules});
 	assert_return_code(setenv("FDBROKER_SOCKET", broker.socket, 1), errno);
 	directory("s", 0, 0755);
